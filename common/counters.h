@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// Counters of one lcore, generated from the .def files: the structs, the enums, and tables of
+// names. Thread rule: plain uint64_t with one writer (the lcore); anyone reads with SL_LOAD().
+#pragma once
+
+#include "base.h"
+
+enum sl_drop_stage { SL_DROP_STAGE_PARSE, SL_DROP_STAGE_STEER, SL_DROP_STAGE_APPEND };
+enum sl_drop_unit { SL_DROP_UNIT_FRAME, SL_DROP_UNIT_EVENT };
+
+enum sl_drop_reason {
+#define SL_DROP(id, name, stage, unit, help) SL_DROP_##id,
+#include "drop_reasons.def"
+#undef SL_DROP
+	SL_DROP_REASON_COUNT
+};
+
+enum sl_stage {
+#define SL_STAGE(id, name, help) SL_STAGE_##id,
+#include "stages.def"
+#undef SL_STAGE
+	SL_STAGE_COUNT
+};
+
+struct sl_drop_info {
+	const char *name;
+	const char *help;
+	enum sl_drop_stage stage;
+	enum sl_drop_unit unit;
+};
+
+struct sl_counter_info {
+	const char *name;
+	const char *unit;
+	const char *help;
+	size_t byte_offset; // in its struct
+};
+
+// Index by enum; lifetime of the program.
+extern const struct sl_drop_info sl_drop_infos[SL_DROP_REASON_COUNT];
+extern const char *const sl_stage_names[SL_STAGE_COUNT];
+
+// Written by one RX lcore.
+struct sl_rx_counters {
+#define SL_COUNTER(field, unit, help) uint64_t field;
+#include "rx_counters.def"
+#undef SL_COUNTER
+	uint64_t drops[SL_DROP_REASON_COUNT]; // stages PARSE and STEER
+};
+
+// Written by one worker lcore.
+struct sl_worker_counters {
+#define SL_COUNTER(field, unit, help) uint64_t field;
+#include "worker_counters.def"
+#undef SL_COUNTER
+	uint64_t drops[SL_DROP_REASON_COUNT]; // stage APPEND
+	// Gauges: what is in flight is counted, never computed by subtraction.
+	uint64_t open_events; // in open batches
+	uint64_t in_flight_events; // in sealed batches that are not below the watermark
+};
+
+extern const struct sl_counter_info sl_rx_counter_infos[];
+extern const size_t sl_rx_counter_count;
+extern const struct sl_counter_info sl_worker_counter_infos[];
+extern const size_t sl_worker_counter_count;

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// store.meta and lane.meta: read, check and write, two alternating slots each (docs/format.md).
+// Thread rule: main lcore at start and the keeper thread; never a polling lcore. Readers of other
+// processes only read.
+#pragma once
+
+#include "base.h"
+#include "err.h"
+#include "format/log_format.h"
+
+// The decoded store.meta. Tables are arrays owned by this struct.
+struct sl_store_meta {
+	struct sl_store_meta_header header; // counts are those of the tables
+	struct sl_store_meta_class *classes;
+	struct sl_store_meta_stream *streams;
+	struct sl_store_meta_lane *lanes;
+	struct sl_store_meta_partition *partitions;
+};
+
+// Reads STORE/store.meta: the valid slot of the higher generation. Returns 0; -ENOENT without a
+// file; -EPROTO for an unknown version (never overwritten); -EBADMSG when no slot is valid; err is
+// filled. The caller owns *meta.
+int sl_store_meta_read(struct sl_store_meta *meta, const char *store_path, struct sl_err *err);
+
+// Writes meta with generation + 1 into the slot of the lower generation, then fdatasync (and fsync
+// of the directory when the file was created). Updates meta->header.generation. The other slot is
+// never touched, so a torn write leaves the old state.
+int sl_store_meta_write(struct sl_store_meta *meta, const char *store_path, struct sl_err *err);
+
+// Resizes the tables to the counts given (new records zeroed, old ones kept) and sets the header's
+// counts. -ENOMEM.
+int sl_store_meta_resize(struct sl_store_meta *meta, uint32_t class_count, uint32_t stream_count,
+	uint32_t lane_count, uint32_t partition_count);
+
+void sl_store_meta_free(struct sl_store_meta *meta);
+
+// The same for LANE_DIR/lane.meta.
+int sl_lane_meta_read(struct sl_lane_meta *meta, const char *lane_path, struct sl_err *err);
+int sl_lane_meta_write(struct sl_lane_meta *meta, const char *lane_path, struct sl_err *err);
