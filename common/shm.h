@@ -150,17 +150,26 @@ struct sl_shm_counts {
 
 struct sl_err;
 
+// Creates runtime_dir (mode 0750) when it is absent, and takes runtime_dir/lock for this process.
+// Main thread of the data plane, first of all. Returns a file descriptor: the lock lasts until it
+// is closed or the process ends, however it ends. Or a negative errno with err filled; -EBUSY names
+// the process that holds the lock.
+int sl_runtime_lock(const char *runtime_dir, struct sl_err *err);
+
 // Creates runtime_dir/shm (mode 0640, replacing a dead one) and maps it for writing. Main thread of
-// the data plane, once, with runtime_dir/lock held. Returns 0 or a negative errno with err filled.
+// the data plane, once, with runtime_dir/lock held. Fills the header's identity (magic, version,
+// pid, sizes, counts, offsets, program_version, start_ns, heartbeat_ns), state is STARTING;
+// everything else is zero and the caller's to fill. Returns 0 or a negative errno with err filled.
 int sl_shm_create(struct sl_shm *shm, const char *runtime_dir, const struct sl_shm_counts *counts,
 	struct sl_err *err);
 
 // Maps an existing segment read-only; checks magic, version and sizes. Any thread, any process.
-// Returns 0, -ENOENT when there is none, -EPROTO when it is of another version; err says what to
-// do.
+// Returns 0, -ENOENT when there is none, -EPROTO when it is of another version or no segment at
+// all; err says what to do.
 int sl_shm_open(struct sl_shm *shm, const char *runtime_dir, struct sl_err *err);
 
-// True while the process that wrote the segment is alive (it holds runtime_dir/lock).
+// True while the process that wrote the segment is alive: runtime_dir/lock is held, and by it, not
+// by a successor.
 bool sl_shm_is_alive(const struct sl_shm *shm, const char *runtime_dir);
 
 // Unmaps. Zeroed struct is legal. Does not remove the file: sl_shm_remove() does.
