@@ -16,8 +16,8 @@ void sl_batch_header_seal(struct sl_batch_header *header, uint32_t salt_crc);
 enum sl_batch_verdict {
 	SL_BATCH_OK,
 	SL_BATCH_NO_MAGIC, // zeros or anything else: an unwritten or foreign block
-	SL_BATCH_BAD_VERSION, // refuse loudly, never truncate
-	SL_BATCH_BAD_HEADER, // header CRC, or lengths that contradict each other
+	SL_BATCH_BAD_VERSION, // CRC good, version unknown: refuse loudly, never truncate
+	SL_BATCH_BAD_HEADER, // header CRC, or fields that contradict each other
 	SL_BATCH_MISPLACED, // valid, of another lane, segment or position: stale or misdirected
 	SL_BATCH_BAD_BODY, // body CRC, body prefix, or runs that do not add up
 };
@@ -29,13 +29,14 @@ struct sl_batch_place {
 	uint64_t position;
 };
 
-// Checks the 128 bytes of a header: magic, version, CRC, lengths against each other and against
-// segment_bytes_left, place.
+// Checks the 128 bytes of a header: magic, CRC, version, place, lengths against each other and
+// against bytes_left (from the batch's position to where batches must end in this segment).
 enum sl_batch_verdict sl_batch_check_header(const struct sl_batch_header *header, uint32_t salt_crc,
 	const struct sl_batch_place *place, uint64_t bytes_left);
 
 // Checks the body of a batch whose header is good; batch points to all of byte_length bytes. Walks
-// the runs and holds their counts against header and table.
+// the runs and holds their counts against header and table. Of a kind that this version does not
+// know only CRC and prefix are checked: skip and count it.
 enum sl_batch_verdict sl_batch_check_body(const void *batch, uint32_t salt_crc);
 
 const char *sl_batch_verdict_name(enum sl_batch_verdict verdict);
@@ -62,7 +63,7 @@ struct sl_run {
 	const struct sl_run_source *source; // in the batch, or NULL
 };
 
-// Walks the runs of a batch whose body was checked.
+// Walks the runs of a batch whose body was checked; finds none in a batch of unknown kind.
 struct sl_run_iterator {
 	const struct sl_batch_header *header;
 	const char *next;
@@ -70,6 +71,7 @@ struct sl_run_iterator {
 	uint64_t time_base_ns;
 	uint32_t source_count, source_capacity;
 	const struct sl_run_source **sources; // dictionary; grown by the iterator
+	bool out_of_memory; // the dictionary could not grow: sl_run_next() ended early
 };
 
 void sl_run_iterator_init(struct sl_run_iterator *iterator, const void *batch);

@@ -158,7 +158,7 @@ struct sl_batch_header {
 	uint32_t reserved0;
 	uint64_t time_base_ns; // CLOCK_REALTIME; runs count from it
 	uint64_t time_last_ns; // receive time of the last event
-	uint8_t reserved[16];
+	uint8_t reserved[24];
 } SL_PACKED;
 static_assert(sizeof(struct sl_batch_header) == SL_BATCH_HEADER_BYTES, "on-disk struct");
 

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "format/meta.h"
+
+#include "suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char directory[64];
+static char store_file[128], lane_file[128];
+
+static void make_directory(void)
+{
+	strcpy(directory, "/tmp/sluice-meta-XXXXXX");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+	snprintf(store_file, sizeof(store_file), "%s/" SL_STORE_META_NAME, directory);
+	snprintf(lane_file, sizeof(lane_file), "%s/" SL_LANE_META_NAME, directory);
+}
+
+static void remove_directory(void)
+{
+	unlink(store_file);
+	unlink(lane_file);
+	CU_ASSERT_EQUAL(rmdir(directory), 0);
+}
+
+static void flip(const char *path, off_t position)
+{
+	int fd = open(path, O_RDWR);
+	char byte = 0;
+
+	CU_ASSERT_EQUAL_FATAL(pread(fd, &byte, 1, position), 1);
+	byte ^= 0x10;
+	CU_ASSERT_EQUAL_FATAL(pwrite(fd, &byte, 1, position), 1);
+	close(fd);
+}
+
+static void make_store_meta(struct sl_store_meta *meta)
+{
+	*meta = (struct sl_store_meta){0};
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_resize(meta, 1, 2, 3, 1000), 0);
+	memset(meta->header.salt, 7, SL_SALT_BYTES);
+	meta->header.segment_bytes = 1 << 24;
+	strcpy(meta->classes[0].name, "default");
+	meta->classes[0].durability = SL_DURABILITY_DURABLE;
+	strcpy(meta->streams[1].name, "plays");
+	meta->streams[1].partition_count = 16;
+	meta->lanes[2].worker_index = SL_LANE_NONE;
+	meta->partitions[999].term = 4;
+	meta->partitions[999].term_start = 1ull << 40;
+}
+
+static void a_store_meta_comes_back_as_written(void)
+{
+	struct sl_store_meta meta, back;
+	struct sl_err err = {0};
+
+	make_directory();
+	make_store_meta(&meta);
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_write(&meta, directory, &err), 0);
+	CU_ASSERT_EQUAL(meta.header.generation, 1);
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_read(&back, directory, &err), 0);
+	CU_ASSERT_EQUAL(memcmp(&back.header, &meta.header, sizeof(meta.header)), 0);
+	CU_ASSERT_STRING_EQUAL(back.classes[0].name, "default");
+	CU_ASSERT_STRING_EQUAL(back.streams[1].name, "plays");
+	CU_ASSERT_EQUAL(back.streams[1].partition_count, 16);
+	CU_ASSERT_EQUAL(back.lanes[2].worker_index, SL_LANE_NONE);
+	CU_ASSERT_EQUAL(back.partitions[998].term, 0);
+	CU_ASSERT_EQUAL(back.partitions[999].term, 4);
+	CU_ASSERT_EQUAL(back.partitions[999].term_start, 1ull << 40);
+	sl_store_meta_free(&back);
+	sl_store_meta_free(&meta);
+	remove_directory();
+}
+
+static void resizing_keeps_old_records_and_zeroes_new_ones(void)
+{
+	struct sl_store_meta meta;
+
+	make_store_meta(&meta);
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_resize(&meta, 2, 2, 3, 2000), 0);
+	CU_ASSERT_EQUAL(meta.header.class_count, 2);
+	CU_ASSERT_STRING_EQUAL(meta.classes[0].name, "default");
+	CU_ASSERT_STRING_EQUAL(meta.classes[1].name, "");
+	CU_ASSERT_EQUAL(meta.partitions[999].term, 4);
+	CU_ASSERT_EQUAL(meta.partitions[1999].term, 0);
+	sl_store_meta_free(&meta);
+	CU_ASSERT_PTR_NULL(meta.partitions);
+}
+
+static void writes_alternate_and_the_higher_generation_wins(void)
+{
+	struct sl_lane_meta meta = {.epoch = 0, .lane = 9}, back;
+	struct sl_err err = {0};
+
+	make_directory();
+	for (uint64_t epoch = 1; epoch <= 5; epoch++) {
+		meta.epoch = epoch;
+		CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0);
+		CU_ASSERT_EQUAL_FATAL(sl_lane_meta_read(&back, directory, &err), 0);
+		CU_ASSERT_EQUAL(back.epoch, epoch);
+		CU_ASSERT_EQUAL(back.generation, epoch);
+		CU_ASSERT_EQUAL(back.lane, 9);
+	}
+	remove_directory();
+}
+
+static void a_torn_slot_leaves_the_older_one(void)
+{
+	struct sl_lane_meta meta = {.epoch = 1}, back;
+	struct sl_err err = {0};
+
+	make_directory();
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0); // slot 0
+	meta.epoch = 2;
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0); // slot 1
+	flip(lane_file, SL_BLOCK_BYTES + offsetof(struct sl_lane_meta, epoch));
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_read(&back, directory, &err), 0);
+	CU_ASSERT_EQUAL(back.epoch, 1);
+	// The damaged slot is the one that is written next, whoever asks.
+	back.epoch = 3;
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&back, directory, &err), 0);
+	flip(lane_file, SL_BLOCK_BYTES);
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_read(&back, directory, &err), 0);
+	CU_ASSERT_EQUAL(back.epoch, 1);
+	remove_directory();
+}
+
+static void every_flipped_bit_of_a_lane_meta_is_detected(void)
+{
+	struct sl_lane_meta meta = {.epoch = 5}, back;
+	struct sl_err err = {0};
+
+	make_directory();
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0);
+	for (size_t i = 0; i < sizeof(meta); i++) {
+		flip(lane_file, (off_t)i);
+		CU_ASSERT_NOT_EQUAL(sl_lane_meta_read(&back, directory, &err), 0);
+		flip(lane_file, (off_t)i);
+	}
+	CU_ASSERT_EQUAL(sl_lane_meta_read(&back, directory, &err), 0);
+	remove_directory();
+}
+
+static void no_valid_slot_is_an_error_that_names_the_file(void)
+{
+	struct sl_store_meta meta, back;
+	struct sl_err err = {0};
+
+	make_directory();
+	CU_ASSERT_EQUAL(sl_store_meta_read(&back, directory, &err), -ENOENT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, store_file));
+	make_store_meta(&meta);
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_write(&meta, directory, &err), 0);
+	flip(store_file, 200);
+	CU_ASSERT_EQUAL(sl_store_meta_read(&back, directory, &err), -EBADMSG);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, directory));
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, SL_STORE_META_NAME));
+	sl_store_meta_free(&meta);
+	remove_directory();
+}
+
+static void an_unknown_version_is_refused_and_never_overwritten(void)
+{
+	struct sl_lane_meta meta = {.epoch = 1}, back;
+	struct sl_err err = {0};
+
+	make_directory();
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0);
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0);
+	flip(lane_file, offsetof(struct sl_lane_meta, version));
+	CU_ASSERT_EQUAL(sl_lane_meta_read(&back, directory, &err), -EPROTO);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "version"));
+	CU_ASSERT_EQUAL(sl_lane_meta_write(&meta, directory, &err), -EPROTO);
+	flip(lane_file, offsetof(struct sl_lane_meta, version));
+	CU_ASSERT_EQUAL(sl_lane_meta_read(&back, directory, &err), 0);
+	CU_ASSERT_EQUAL(back.generation, 2);
+	remove_directory();
+}
+
+static void counts_beyond_the_limits_are_damage(void)
+{
+	struct sl_store_meta meta, back;
+	struct sl_err err = {0};
+
+	make_directory();
+	make_store_meta(&meta);
+	meta.header.lane_count = 3;
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_write(&meta, directory, &err), 0);
+	flip(store_file, offsetof(struct sl_store_meta_header, lane_count) + 3);
+	CU_ASSERT_EQUAL(sl_store_meta_read(&back, directory, &err), -EBADMSG);
+	sl_store_meta_free(&meta);
+	remove_directory();
+}
+
+static const struct sl_test tests[] = {
+	SL_TEST(a_store_meta_comes_back_as_written),
+	SL_TEST(resizing_keeps_old_records_and_zeroes_new_ones),
+	SL_TEST(writes_alternate_and_the_higher_generation_wins),
+	SL_TEST(a_torn_slot_leaves_the_older_one),
+	SL_TEST(every_flipped_bit_of_a_lane_meta_is_detected),
+	SL_TEST(no_valid_slot_is_an_error_that_names_the_file),
+	SL_TEST(an_unknown_version_is_refused_and_never_overwritten),
+	SL_TEST(counts_beyond_the_limits_are_damage),
+};
+SL_SUITE(common_format_meta);
