@@ -5,6 +5,9 @@
 
 #include "base.h"
 
+// With common/ on the include path this file also answers for the system's <limits.h>.
+#include_next <limits.h>
+
 #define SL_PORT_COUNT_MAX 8
 #define SL_QUEUE_COUNT_MAX 16 // RX queues of one port
 #define SL_LCORE_COUNT_MAX 32 // polling lcores
