@@ -5,8 +5,8 @@
 #pragma once
 
 #include "base.h"
+#include "bounds.h"
 #include "counters.h"
-#include "limits.h"
 
 #define SL_SHM_NAME "shm" // in runtime_dir
 #define SL_SHM_SOCKET_NAME "dataplane.sock" // in runtime_dir

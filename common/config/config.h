@@ -5,9 +5,9 @@
 #pragma once
 
 #include "base.h"
+#include "bounds.h"
 #include "err.h"
 #include "format/log_format.h"
-#include "limits.h"
 #include "log.h"
 
 enum sl_key_kind { SL_KEY_FLOW, SL_KEY_BYTES };

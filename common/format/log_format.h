@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base.h"
-#include "limits.h"
+#include "bounds.h"
 
 // Version 0 until the crash battery freezes version 1. A reader refuses what it does not know.
 #define SL_FORMAT_VERSION 0

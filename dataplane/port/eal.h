@@ -5,8 +5,8 @@
 #pragma once
 
 #include "base.h"
+#include "bounds.h"
 #include "err.h"
-#include "limits.h"
 
 // One "--vdev=..." or "--allow=..." argument with its terminating zero: a path and some options.
 #define SL_EAL_ARGUMENT_BYTES_MAX 5120

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "base.h"
+#include "bounds.h"
 #include "err.h"
-#include "limits.h"
 
 struct rte_mempool;
 

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "base.h"
+#include "bounds.h"
 #include "err.h"
-#include "limits.h"
 #include "shm.h"
 
 struct rte_mempool;

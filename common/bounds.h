@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Hard limits of one appliance. Every table is sized from these or from the configuration, so
 // nothing is allocated after start. Thread rule: constants only.
+// (Not limits.h: with common/ on the include path that name would hide the system's header.)
 #pragma once
 
 #include "base.h"
-
-// With common/ on the include path this file also answers for the system's <limits.h>.
-#include_next <limits.h>
 
 #define SL_PORT_COUNT_MAX 8
 #define SL_QUEUE_COUNT_MAX 16 // RX queues of one port
