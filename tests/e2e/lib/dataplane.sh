@@ -1,0 +1,204 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Part of tests/e2e/lib.sh: a data plane under test and its figures.
+
+dataplane_pid=
+dataplane_log=
+dataplane_report=
+dataplane_starts=0
+
+# write_config [KEY=VALUE]...: prints a configuration. Keys, with their defaults:
+#   device=af_xdp:sl0   store=$work/store     runtime_dir=/run/sluice
+#   stream=plays        port=5000             partitions=16            key=flow
+#   durability=durable  batch_bytes=524288    linger_us=1000           retention_bytes=0
+#   segment_bytes=67108864                    in_flight_max=8
+#   rx=0 workers=1 main=0 (CPU lists; "rx=0 workers=0" is run to completion on one CPU)
+#   mbufs=32768         ring_entries=0 (derived)                       rx_descriptors=4096
+#   keep_source=false
+write_config() {
+	local device=af_xdp:$appliance_if store=$work/store runtime_dir=/run/sluice stream=plays port=5000 \
+		partitions=16 key=flow durability=durable batch_bytes=524288 linger_us=1000 \
+		retention_bytes=0 segment_bytes=67108864 in_flight_max=8 rx=0 workers=1 main=0 \
+		mbufs=32768 ring_entries=0 rx_descriptors=4096 keep_source=false setting
+	for setting in "$@"; do
+		[[ -v ${setting%%=*} ]] || fail "write_config knows no key ${setting%%=*}"
+		local "$setting"
+	done
+	mkdir -p "$store"
+	cat <<-YAML
+		runtime_dir: $runtime_dir
+		ports:
+		  - device: $device
+		    rx_descriptors: $rx_descriptors
+		streams:
+		  - name: $stream
+		    port: $port
+		    partitions: $partitions
+		    key: $key
+		    class: default
+		    keep_source: $keep_source
+		classes:
+		  - name: default
+		    durability: $durability
+		    batch_bytes: $batch_bytes
+		    linger_us: $linger_us
+		    retention_bytes: $retention_bytes
+		store:
+		  paths: [$store]
+		  segment_bytes: $segment_bytes
+		  in_flight_max: $in_flight_max
+		lcores:
+		  rx: [$rx]
+		  workers: [$workers]
+		  main: $main
+		memory:
+		  mbufs: $mbufs
+		  ring_entries: $ring_entries
+	YAML
+}
+
+# Each start has its own log and report in $work, so that a failure shows all of them.
+start_dataplane() { # CONFIG [ARG]...
+	local config=$1
+	shift
+	dataplane_starts=$((dataplane_starts + 1))
+	dataplane_log=$work/dataplane-$dataplane_starts.log
+	dataplane_report=$work/report-$dataplane_starts.json
+	"$dataplane" --config "$config" --report "$dataplane_report" "$@" >"$dataplane_log" 2>&1 &
+	dataplane_pid=$!
+	wait_until 'the data plane is running' dataplane_is_running
+}
+
+dataplane_state() {
+	"$sluicectl" status --json 2>/dev/null | jq -r .state
+}
+
+# The process id too: the segment of one that was killed still says that it runs.
+dataplane_is_running() {
+	[ "$("$sluicectl" status --json 2>/dev/null | jq -r '"\(.state) \(.pid)"')" = "running $dataplane_pid" ]
+}
+
+dataplane_is_gone() {
+	! kill -0 "$dataplane_pid" 2>/dev/null
+}
+
+wait_for_dataplane() { # EXPECTED_STATUS: it ends by itself, or has been told to
+	local expected=$1 status=0
+	wait_until 'the data plane has ended' dataplane_is_gone
+	wait "$dataplane_pid" || status=$?
+	dataplane_pid=
+	[ $status -eq "$expected" ] ||
+		fail "the data plane ended with exit code $status, expected $expected: $(tail -n 3 "$dataplane_log")"
+}
+
+stop_dataplane() { # [EXPECTED_STATUS]
+	kill -TERM "$dataplane_pid"
+	wait_for_dataplane "${1:-0}"
+	[ -n "${lost_on_purpose-}" ] || check_report
+}
+
+kill_dataplane() {
+	kill -KILL "$dataplane_pid"
+	wait "$dataplane_pid" 2>/dev/null || true
+	dataplane_pid=
+}
+
+blast() {
+	local to=(--to "$appliance_v4:5000") argument
+	for argument in "$@"; do
+		[ "$argument" != --to ] || to=()
+	done
+	in_sender "$sluice_blast" send "${to[@]}" "$@"
+}
+
+# ---- figures
+
+stat_of() { # JQ_PATH
+	"$sluicectl" stats --json | jq "$1"
+}
+
+drop_of() { # REASON
+	"$sluicectl" drops --json |
+		jq --arg reason "$1" '[.reasons[] | select(.reason == $reason) | .count] | add // error("no such reason")'
+}
+
+stored_is() {
+	[ "$(stat_of .totals.stored)" -eq "$1" ]
+}
+
+stored_ge() {
+	[ "$(stat_of .totals.stored)" -ge "$1" ]
+}
+
+report_of() { # JQ_PATH
+	jq -r "$1" "$dataplane_report"
+}
+
+reported_drop_of() { # REASON
+	jq --arg reason "$1" '[.drops.reasons[] | select(.reason == $reason) | .count] | add // error("no such reason")' \
+		"$dataplane_report"
+}
+
+# ---- identities
+
+check_identities() {
+	local status=0
+	"$sluicectl" drops --check >"$work/identities" 2>&1 || status=$?
+	if [ $status -ne 0 ]; then
+		cat "$work/identities" >&2
+		fail "sluicectl drops --check ended with exit code $status"
+	fi
+}
+
+# The data plane's own ledger, and two of its identities summed up a second time here: every frame and
+# every event ended in exactly one counter.
+check_report() {
+	[ -s "$dataplane_report" ] || fail "the data plane left no report in $dataplane_report"
+	if [ "$(report_of .ledger.ok)" != true ]; then
+		jq '.ledger.identities[] | select(.ok | not)' "$dataplane_report" >&2
+		fail 'an identity of the final report does not hold'
+	fi
+	assert_eq "$(report_of .stats.totals.frames)" \
+		"$(report_of '.stats.totals.datagrams + ([.drops.reasons[] | select(.unit == "frames") | .count] | add)')" \
+		'frames received = datagrams + dropped frames'
+	assert_eq "$(report_of .stats.totals.events)" \
+		"$(report_of '.stats.totals.stored + ([.drops.reasons[] | select(.unit == "events") | .count] | add)')" \
+		'events decoded = stored + dropped events'
+}
+
+check_store() { # [ARG]...
+	python3 "$reader" "$work/store" "$@" >"$work/store-check" 2>&1 || {
+		cat "$work/store-check" >&2
+		fail "the independent reader finds fault with $work/store"
+	}
+}
+
+# ---- a generator for memif ports
+
+testpmd_pid=
+testpmd_frames= # sent, after stop_testpmd
+
+# Keeps its command prompt open on a pipe, so that it can be asked to stop and says what it sent.
+start_testpmd() { # SOCKET [TESTPMD_ARG]...
+	local socket=$1
+	shift
+	mkfifo "$work/testpmd-commands"
+	exec 8<>"$work/testpmd-commands"
+	dpdk-testpmd --lcores '0@0,1@0' --in-memory --no-pci --file-prefix testpmd --log-level lib.eal:error \
+		--vdev "net_memif0,role=client,id=0,socket=$socket,socket-abstract=no" -- \
+		--interactive --forward-mode=txonly --total-num-mbufs=4096 --no-lsc-interrupt \
+		--tx-ip=198.18.0.1,198.18.0.2 --tx-udp=1024,5000 "$@" \
+		<"$work/testpmd-commands" >"$work/testpmd.log" 2>&1 &
+	testpmd_pid=$!
+	echo start >&8
+}
+
+stop_testpmd() {
+	printf 'stop\nquit\n' >&8
+	wait $testpmd_pid || fail "dpdk-testpmd ended with exit code $?"
+	exec 8>&-
+	rm "$work/testpmd-commands"
+	testpmd_frames=$(awk '/Accumulated forward statistics/ { all = 1 } all && /TX-packets:/ { print $2; exit }' \
+		FS='TX-packets: *' "$work/testpmd.log" | awk '{ print $1 }')
+	[ -n "$testpmd_frames" ] || fail 'dpdk-testpmd did not say how much it sent'
+}
