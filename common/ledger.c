@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ledger.h"
+
+#include "counters.h"
+#include "shm.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Lines that one lcore can have (RX and worker, at rest), and lines that do not depend on counts.
+#define LINES_PER_LCORE 7
+#define LINES_FIXED 2
+
+// Our own XDP program and our own sockets stand behind this device only.
+#define AF_XDP_PREFIX "af_xdp:"
+
+// One consistent set of counters to evaluate: live ones or those of a snapshot.
+struct sample {
+	const struct sl_shm *shm;
+	const struct sl_shm_port *ports_before; // NULL at rest
+	struct sl_rx_counters *rx; // by lcore index
+	struct sl_worker_counters *worker;
+};
+
+static struct sl_ledger_range exactly(uint64_t value)
+{
+	return (struct sl_ledger_range){.low = value, .high = value};
+}
+
+static struct sl_ledger_line *line_add(
+	struct sl_ledger *ledger, const char *unit, const char *name_format, ...) SL_PRINTF(3, 4);
+
+static struct sl_ledger_line *line_add(
+	struct sl_ledger *ledger, const char *unit, const char *name_format, ...)
+{
+	struct sl_ledger_line *line = &ledger->lines[ledger->line_count++];
+	va_list args;
+
+	va_start(args, name_format);
+	vsnprintf(line->name, sizeof(line->name), name_format, args);
+	va_end(args);
+	line->unit = unit;
+	return line;
+}
+
+static void line_sides(struct sl_ledger_line *line, const char *left_text,
+	struct sl_ledger_range left, const char *right_text, struct sl_ledger_range right)
+{
+	line->left_text = left_text;
+	line->right_text = right_text;
+	line->left = left;
+	line->right = right;
+	line->ok = left.low <= right.high && right.low <= left.high;
+}
+
+static uint64_t drops_sum(const uint64_t *drops, enum sl_drop_stage stage)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < SL_DROP_REASON_COUNT; i++)
+		if (sl_drop_infos[i].stage == stage)
+			sum += drops[i];
+	return sum;
+}
+
+// Which words of a ring to compare: live ones, or those noted when the marker passed.
+static uint64_t ring_enqueued(const struct sample *sample, const struct sl_shm_ring *ring)
+{
+	return sample->ports_before == NULL ? SL_LOAD(ring->enqueued)
+					    : SL_LOAD(ring->enqueued_at_marker);
+}
+
+static uint64_t ring_dequeued(const struct sample *sample, const struct sl_shm_ring *ring)
+{
+	return sample->ports_before == NULL ? SL_LOAD(ring->dequeued)
+					    : SL_LOAD(ring->dequeued_at_marker);
+}
+
+static void rx_lines(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
+{
+	const struct sl_shm *shm = sample->shm;
+	const struct sl_shm_lcore *lcore = &shm->lcores[index];
+	const struct sl_rx_counters *rx = &sample->rx[index];
+	struct sl_ledger_range enqueued = exactly(rx->enqueued);
+	uint64_t rings_enqueued = 0;
+
+	line_sides(line_add(ledger, "frames", "lcore %u parse", lcore->lcore_id), "frames",
+		exactly(rx->frames), "datagrams + drops in parse",
+		exactly(rx->datagrams + drops_sum(rx->drops, SL_DROP_STAGE_PARSE)));
+	line_sides(line_add(ledger, "events", "lcore %u decode", lcore->lcore_id), "datagrams",
+		exactly(rx->datagrams), "events", exactly(rx->events));
+	line_sides(line_add(ledger, "events", "lcore %u steer", lcore->lcore_id), "events",
+		exactly(rx->events), "enqueued + direct + ring_full",
+		exactly(rx->enqueued + rx->direct + drops_sum(rx->drops, SL_DROP_STAGE_STEER)));
+
+	// A marker that found its ring full was sent some turns after the copy of the counters.
+	if (sample->ports_before != NULL)
+		enqueued.high = SL_LOAD(lcore->rx.enqueued);
+	for (uint32_t i = 0; i < shm->header->ring_count; i++)
+		if (shm->rings[i].rx_index == lcore->rx_index)
+			rings_enqueued += ring_enqueued(sample, &shm->rings[i]);
+	line_sides(line_add(ledger, "events", "lcore %u to rings", lcore->lcore_id), "enqueued",
+		enqueued, "enqueued by ring", exactly(rings_enqueued));
+}
+
+static void worker_lines(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
+{
+	const struct sl_shm *shm = sample->shm;
+	const struct sl_shm_lcore *lcore = &shm->lcores[index];
+	const struct sl_worker_counters *worker = &sample->worker[index];
+	uint64_t in_flight = worker->open_events + worker->in_flight_events;
+	uint64_t rings_dequeued = 0;
+
+	line_sides(line_add(ledger, "events", "lcore %u worker", lcore->lcore_id),
+		"dequeued + direct", exactly(worker->dequeued + worker->direct),
+		"stored + open + in flight + drops in append",
+		exactly(worker->stored + in_flight +
+			drops_sum(worker->drops, SL_DROP_STAGE_APPEND)));
+	// When the worker's copy was taken its markers were anywhere: only at rest do they compare.
+	if (sample->ports_before != NULL)
+		return;
+	for (uint32_t i = 0; i < shm->header->ring_count; i++)
+		if (shm->rings[i].worker_index == lcore->worker_index)
+			rings_dequeued += ring_dequeued(sample, &shm->rings[i]);
+	line_sides(line_add(ledger, "events", "lcore %u from rings", lcore->lcore_id), "dequeued",
+		exactly(worker->dequeued), "dequeued by ring", exactly(rings_dequeued));
+	line_sides(line_add(ledger, "events", "lcore %u at rest", lcore->lcore_id),
+		"open + in flight", exactly(in_flight), "nothing", exactly(0));
+}
+
+static void direct_line(struct sl_ledger *ledger, const struct sample *sample)
+{
+	uint64_t given = 0, taken = 0;
+
+	for (uint32_t i = 0; i < sample->shm->header->lcore_count; i++) {
+		given += sample->rx[i].direct;
+		taken += sample->worker[i].direct;
+	}
+	line_sides(line_add(ledger, "events", "direct"), "given by RX stages", exactly(given),
+		"taken by workers", exactly(taken));
+}
+
+static uint64_t port_losses(const struct sl_shm_port *port)
+{
+	return SL_LOAD(port->xsk_ring_full) + SL_LOAD(port->xsk_fill_empty) +
+		SL_LOAD(port->xsk_rx_dropped);
+}
+
+// A frame that waited in the socket's ring when the first sample was taken may have been counted by
+// the driver in the same sample: the lower end leaves the ring out.
+static void redirect_line(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
+{
+	const struct sl_shm_port *now = &sample->shm->ports[index];
+	struct sl_ledger_range redirected = exactly(SL_LOAD(now->xdp_redirect));
+	struct sl_ledger_range received =
+		exactly(SL_LOAD(now->ipackets) + port_losses(now) + SL_LOAD(now->xsk_in_ring));
+
+	if (sample->ports_before != NULL) {
+		const struct sl_shm_port *before = &sample->ports_before[index];
+		redirected.low = before->xdp_redirect;
+		received.low = before->ipackets + port_losses(before);
+	}
+	line_sides(line_add(ledger, "frames", "port %u redirect", index), "redirected by XDP",
+		redirected, "driver + socket losses + in ring", received);
+}
+
+static void port_lines(struct sl_ledger *ledger, const struct sample *sample)
+{
+	const struct sl_shm *shm = sample->shm;
+	struct sl_ledger_range driver = {0};
+	uint64_t frames = 0;
+
+	for (uint32_t i = 0; i < shm->header->port_count; i++) {
+		const struct sl_shm_port *port = &shm->ports[i];
+		driver.high += SL_LOAD(port->ipackets);
+		driver.low += sample->ports_before == NULL ? SL_LOAD(port->ipackets)
+							   : sample->ports_before[i].ipackets;
+		if (port->ledger == SL_LEDGER_EXACT &&
+			strncmp(port->device, AF_XDP_PREFIX, strlen(AF_XDP_PREFIX)) == 0)
+			redirect_line(ledger, sample, i);
+	}
+	for (uint32_t i = 0; i < shm->header->lcore_count; i++)
+		frames += sample->rx[i].frames;
+	line_sides(line_add(ledger, "frames", "ports"), "received by drivers", driver,
+		"frames of all RX lcores", exactly(frames));
+}
+
+static void ring_line(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
+{
+	const struct sl_shm_ring *ring = &sample->shm->rings[index];
+
+	line_sides(line_add(ledger, "events", "ring %u", index), "enqueued",
+		exactly(ring_enqueued(sample, ring)), "dequeued",
+		exactly(ring_dequeued(sample, ring)));
+}
+
+static int evaluate(struct sl_ledger *ledger, const struct sample *sample)
+{
+	const struct sl_shm *shm = sample->shm;
+	const struct sl_shm_header *header = shm->header;
+	size_t line_count_max = LINES_FIXED + header->port_count +
+		(size_t)LINES_PER_LCORE * header->lcore_count + header->ring_count;
+
+	*ledger = (struct sl_ledger){.lines = calloc(line_count_max, sizeof(*ledger->lines))};
+	if (ledger->lines == NULL)
+		return -ENOMEM;
+	port_lines(ledger, sample);
+	for (uint32_t i = 0; i < header->lcore_count; i++)
+		if (shm->lcores[i].is_rx != 0)
+			rx_lines(ledger, sample, i);
+	for (uint32_t i = 0; i < header->ring_count; i++)
+		ring_line(ledger, sample, i);
+	direct_line(ledger, sample);
+	for (uint32_t i = 0; i < header->lcore_count; i++)
+		if (shm->lcores[i].is_worker != 0)
+			worker_lines(ledger, sample, i);
+	assert(ledger->line_count <= line_count_max);
+	return 0;
+}
+
+static int sample_alloc(struct sample *sample, const struct sl_shm *shm)
+{
+	// calloc(0) may be NULL: a segment without lcores is legal while starting.
+	size_t count = SL_MAX(shm->header->lcore_count, 1u);
+
+	*sample = (struct sample){
+		.shm = shm,
+		.rx = calloc(count, sizeof(*sample->rx)),
+		.worker = calloc(count, sizeof(*sample->worker)),
+	};
+	return sample->rx == NULL || sample->worker == NULL ? -ENOMEM : 0;
+}
+
+static void sample_free(struct sample *sample)
+{
+	free(sample->rx);
+	free(sample->worker);
+}
+
+int sl_ledger_at_rest(struct sl_ledger *ledger, const struct sl_shm *shm)
+{
+	struct sample sample;
+
+	*ledger = (struct sl_ledger){0};
+	int rc = sample_alloc(&sample, shm);
+	if (rc == 0) {
+		for (uint32_t i = 0; i < shm->header->lcore_count; i++) {
+			sample.rx[i] = shm->lcores[i].rx;
+			sample.worker[i] = shm->lcores[i].worker;
+		}
+		rc = evaluate(ledger, &sample);
+	}
+	sample_free(&sample);
+	return rc;
+}
+
+// True when every lcore's copy and every marker is that of the snapshot.
+static bool is_whole(const struct sl_shm *shm, uint64_t snapshot)
+{
+	for (uint32_t i = 0; i < shm->header->lcore_count; i++) {
+		const struct sl_shm_lcore *lcore = &shm->lcores[i];
+		if (lcore->is_rx != 0 && SL_LOAD_ACQUIRE(lcore->rx_snapshot_id) != snapshot)
+			return false;
+		if (lcore->is_worker != 0 && SL_LOAD_ACQUIRE(lcore->worker_snapshot_id) != snapshot)
+			return false;
+	}
+	for (uint32_t i = 0; i < shm->header->ring_count; i++) {
+		const struct sl_shm_ring *ring = &shm->rings[i];
+		if (SL_LOAD_ACQUIRE(ring->marker_sent) != snapshot ||
+			SL_LOAD_ACQUIRE(ring->marker_received) != snapshot)
+			return false;
+	}
+	return true;
+}
+
+int sl_ledger_at_snapshot(struct sl_ledger *ledger, const struct sl_shm *shm, uint64_t snapshot,
+	const struct sl_shm_port *ports_before)
+{
+	struct sample sample;
+
+	*ledger = (struct sl_ledger){0};
+	int rc = sample_alloc(&sample, shm);
+	sample.ports_before = ports_before;
+	if (rc == 0 && !is_whole(shm, snapshot))
+		rc = -EAGAIN;
+	if (rc == 0) {
+		for (uint32_t i = 0; i < shm->header->lcore_count; i++) {
+			sample.rx[i] = shm->lcores[i].rx_snapshot;
+			sample.worker[i] = shm->lcores[i].worker_snapshot;
+		}
+		rc = evaluate(ledger, &sample);
+	}
+	// The next snapshot may have begun to overwrite what was just read.
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (rc == 0 && SL_LOAD(shm->header->snapshot_request) != snapshot) {
+		sl_ledger_free(ledger);
+		rc = -EAGAIN;
+	}
+	sample_free(&sample);
+	return rc;
+}
+
+bool sl_ledger_holds(const struct sl_ledger *ledger)
+{
+	for (size_t i = 0; i < ledger->line_count; i++)
+		if (!ledger->lines[i].ok)
+			return false;
+	return true;
+}
+
+void sl_ledger_free(struct sl_ledger *ledger)
+{
+	free(ledger->lines);
+	*ledger = (struct sl_ledger){0};
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stats_json.h"
+
+#include "counters.h"
+#include "format/log_format.h"
+#include "ledger.h"
+#include "shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+// json_int_t has 63 bits of value: 10^9 frames a second reach them after 292 years.
+#define COUNT(word) ((json_int_t)SL_LOAD(word))
+
+static const char *const state_names[] = {
+	[SL_DATAPLANE_STARTING] = "starting",
+	[SL_DATAPLANE_RUNNING] = "running",
+	[SL_DATAPLANE_DEGRADED] = "degraded",
+	[SL_DATAPLANE_STOPPING] = "stopping",
+	[SL_DATAPLANE_STOPPED] = "stopped",
+};
+
+static const char *const ledger_names[] = {
+	[SL_LEDGER_EXACT] = "exact",
+	[SL_LEDGER_LOWER_BOUND] = "lower_bound",
+	[SL_LEDGER_BLIND] = "blind",
+};
+
+static const char *const lane_state_names[] = {
+	[SL_LANE_ACTIVE] = "active",
+	[SL_LANE_DISK_FULL] = "disk_full",
+	[SL_LANE_FAILED] = "failed",
+	[SL_LANE_OWNERLESS] = "ownerless",
+};
+
+static const char *const durability_names[] = {
+	[SL_DURABILITY_NONE] = "none",
+	[SL_DURABILITY_WRITTEN] = "written",
+	[SL_DURABILITY_DURABLE] = "durable",
+};
+
+static const char *const drop_stage_names[] = {
+	[SL_DROP_STAGE_PARSE] = "parse",
+	[SL_DROP_STAGE_STEER] = "steer",
+	[SL_DROP_STAGE_APPEND] = "append",
+};
+
+static const char *const drop_unit_names[] = {
+	[SL_DROP_UNIT_FRAME] = "frames",
+	[SL_DROP_UNIT_EVENT] = "events",
+};
+
+// Words in the segment come from another process: an index is checked before it is used.
+#define NAME_OF(names, index) \
+	((index) < SL_ARRAY_COUNT(names) && (names)[index] != NULL ? (names)[index] : "unknown")
+
+// A text of the segment. A path need not be UTF-8, JSON must be: other bytes become '?'.
+static json_t *text_json(const char *text, size_t bytes_max)
+{
+	char copy[SL_PATH_BYTES_MAX];
+	size_t bytes = strnlen(text, SL_MIN(bytes_max, sizeof(copy)));
+
+	json_t *string = json_stringn(text, bytes);
+	if (string != NULL)
+		return string;
+	for (size_t i = 0; i < bytes; i++)
+		copy[i] = (signed char)text[i] < 0 ? '?' : text[i];
+	return json_stringn(copy, bytes);
+}
+
+#define TEXT(array) text_json((array), sizeof(array))
+
+typedef json_t *build_fn(const struct sl_shm *shm, uint32_t index);
+
+// An array of what build makes of each index; an index that build answers with JSON null is left
+// out.
+static json_t *array_json(const struct sl_shm *shm, uint32_t count, build_fn *build)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; array != NULL && i < count; i++) {
+		json_t *item = build(shm, i);
+		if (json_is_null(item))
+			continue;
+		if (json_array_append_new(array, item) != 0) {
+			json_decref(array);
+			array = NULL;
+		}
+	}
+	return array;
+}
+
+// Adds a member; on failure releases object, which is then NULL for all that follows.
+static json_t *with(json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, value) == 0)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static uint64_t counter_of(const void *counters, const struct sl_counter_info *info)
+{
+	const uint64_t *word = (const void *)((const char *)counters + info->byte_offset);
+
+	return SL_LOAD(*word);
+}
+
+static json_t *with_counters(
+	json_t *object, const void *counters, const struct sl_counter_info *infos, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		object = with(object, infos[i].name,
+			json_integer((json_int_t)counter_of(counters, &infos[i])));
+	return object;
+}
+
+// The drops of one lcore: only reasons of the stages from first to last.
+static json_t *with_drops(
+	json_t *object, const uint64_t *drops, enum sl_drop_stage first, enum sl_drop_stage last)
+{
+	json_t *members = json_object();
+
+	for (int i = 0; i < SL_DROP_REASON_COUNT; i++)
+		if (sl_drop_infos[i].stage >= first && sl_drop_infos[i].stage <= last)
+			members =
+				with(members, sl_drop_infos[i].name, json_integer(COUNT(drops[i])));
+	return with(object, "drops", members);
+}
+
+// ---- status
+
+static json_t *port_status(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_shm_port *port = &shm->ports[index];
+	char mac[18];
+
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", port->mac[0], port->mac[1],
+		port->mac[2], port->mac[3], port->mac[4], port->mac[5]);
+	return json_pack("{s:i, s:o, s:o, s:s, s:i, s:s, s:b}", "port", (int)index, "device",
+		TEXT(port->device), "interface", TEXT(port->interface), "mac", mac, "queues",
+		(int)port->queue_count, "ledger", NAME_OF(ledger_names, port->ledger), "link_up",
+		(int)(SL_LOAD(port->link_up) != 0));
+}
+
+static json_t *lcore_status(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_shm_lcore *lcore = &shm->lcores[index];
+	const char *role = lcore->is_rx == 0 ? "worker"
+		: lcore->is_worker == 0      ? "rx"
+					     : "rx+worker";
+
+	return json_pack("{s:i, s:i, s:s, s:s, s:I}", "lcore", (int)lcore->lcore_id, "cpu",
+		(int)lcore->cpu, "role", role, "stage",
+		NAME_OF(sl_stage_names, SL_LOAD(lcore->stage)), "heartbeat",
+		COUNT(lcore->heartbeat));
+}
+
+static json_t *lane_status(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_shm_lane *lane = &shm->lanes[index];
+	json_t *worker =
+		lane->worker_index == SL_LANE_NONE ? json_null() : json_integer(lane->worker_index);
+
+	return json_pack("{s:i, s:o, s:o, s:s, s:s, s:i, s:I, s:I, s:I, s:I}", "lane",
+		(int)lane->lane, "class", TEXT(lane->class_name), "worker", worker, "durability",
+		NAME_OF(durability_names, lane->durability), "state",
+		NAME_OF(lane_state_names, SL_LOAD(lane->state)), "in_flight_max",
+		(int)lane->in_flight_max, "epoch", COUNT(lane->epoch), "recovered_events",
+		COUNT(lane->recovered_events), "recovered_batches", COUNT(lane->recovered_batches),
+		"recovery_us", COUNT(lane->recovery_us));
+}
+
+static json_t *stream_status(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_shm_stream *stream = &shm->streams[index];
+
+	return json_pack("{s:o, s:i, s:i, s:i, s:i}", "stream", TEXT(stream->name), "udp_port",
+		(int)stream->udp_port, "partitions", (int)stream->partition_count,
+		"first_partition", (int)stream->first_partition, "class", (int)stream->class_index);
+}
+
+json_t *sl_stats_json_status(const struct sl_shm *shm)
+{
+	const struct sl_shm_header *header = shm->header;
+
+	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "state",
+		NAME_OF(state_names, SL_LOAD(header->state)), "pid", (int)header->pid, "version",
+		TEXT(header->program_version), "store", TEXT(header->store_path), "config",
+		TEXT(header->config_path), "start_ns", COUNT(header->start_ns), "heartbeat_ns",
+		COUNT(header->heartbeat_ns), "clock_steps", COUNT(header->clock_step_count),
+		"ports", array_json(shm, header->port_count, port_status), "lcores",
+		array_json(shm, header->lcore_count, lcore_status), "lanes",
+		array_json(shm, header->lane_count, lane_status), "streams",
+		array_json(shm, header->stream_count, stream_status));
+}
+
+// ---- stats
+
+static json_t *rx_stats(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_shm_lcore *lcore = &shm->lcores[index];
+
+	if (lcore->is_rx == 0)
+		return json_null();
+	json_t *object = json_pack("{s:i}", "lcore", (int)lcore->lcore_id);
+	object = with_counters(object, &lcore->rx, sl_rx_counter_infos, sl_rx_counter_count);
+	return with_drops(object, lcore->rx.drops, SL_DROP_STAGE_PARSE, SL_DROP_STAGE_STEER);
+}
+
+static json_t *worker_stats(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_shm_lcore *lcore = &shm->lcores[index];
+
+	if (lcore->is_worker == 0)
+		return json_null();
+	json_t *object = json_pack("{s:i}", "lcore", (int)lcore->lcore_id);
+	object = with_counters(
+		object, &lcore->worker, sl_worker_counter_infos, sl_worker_counter_count);
+	object = with(object, "open_events", json_integer(COUNT(lcore->worker.open_events)));
+	object = with(
+		object, "in_flight_events", json_integer(COUNT(lcore->worker.in_flight_events)));
+	return with_drops(object, lcore->worker.drops, SL_DROP_STAGE_APPEND, SL_DROP_STAGE_APPEND);
+}
+
+static json_t *ring_stats(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_shm_ring *ring = &shm->rings[index];
+
+	return json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:I}", "ring", (int)index, "rx",
+		(int)ring->rx_index, "worker", (int)ring->worker_index, "entries",
+		(int)ring->entry_count, "enqueued", COUNT(ring->enqueued), "dequeued",
+		COUNT(ring->dequeued), "occupancy_max", COUNT(ring->occupancy_max));
+}
+
+static json_t *port_stats(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_shm_port *port = &shm->ports[index];
+
+	json_t *object = json_pack("{s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "port", (int)index,
+		"device", TEXT(port->device), "ipackets", COUNT(port->ipackets), "imissed",
+		COUNT(port->imissed), "ierrors", COUNT(port->ierrors), "rx_nombuf",
+		COUNT(port->rx_nombuf), "interface_rx_packets", COUNT(port->interface_rx_packets),
+		"interface_rx_dropped", COUNT(port->interface_rx_dropped));
+	json_t *xdp = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "redirect",
+		COUNT(port->xdp_redirect), "pass", COUNT(port->xdp_pass), "drop",
+		COUNT(port->xdp_drop), "xsk_ring_full", COUNT(port->xsk_ring_full),
+		"xsk_fill_empty", COUNT(port->xsk_fill_empty), "xsk_rx_dropped",
+		COUNT(port->xsk_rx_dropped), "xsk_in_ring", COUNT(port->xsk_in_ring));
+	return with(object, "xdp", xdp);
+}
+
+static json_t *lane_stats(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_shm_lane *lane = &shm->lanes[index];
+
+	return json_pack("{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"lane", (int)lane->lane, "state", NAME_OF(lane_state_names, SL_LOAD(lane->state)),
+		"in_flight", (json_int_t)SL_LOAD(lane->in_flight), "segment", COUNT(lane->segment),
+		"position", COUNT(lane->position), "batch_number", COUNT(lane->batch_number),
+		"watermark_number", COUNT(lane->watermark_number), "durable_mark",
+		COUNT(lane->durable_mark), "segments_rolled", COUNT(lane->segments_rolled),
+		"segment_count", COUNT(lane->segment_count), "segment_bytes_total",
+		COUNT(lane->segment_bytes_total), "segments_expired", COUNT(lane->segments_expired),
+		"spare_ready", COUNT(lane->spare_ready));
+}
+
+static uint64_t drop_sum(const struct sl_shm *shm, enum sl_drop_reason reason)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < shm->header->lcore_count; i++)
+		sum += SL_LOAD(shm->lcores[i].rx.drops[reason]) +
+			SL_LOAD(shm->lcores[i].worker.drops[reason]);
+	return sum;
+}
+
+static uint64_t drop_unit_sum(const struct sl_shm *shm, enum sl_drop_unit unit)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < SL_DROP_REASON_COUNT; i++)
+		if (sl_drop_infos[i].unit == unit)
+			sum += drop_sum(shm, (enum sl_drop_reason)i);
+	return sum;
+}
+
+json_t *sl_stats_json_totals(const struct sl_shm *shm)
+{
+	struct sl_rx_counters rx = {0};
+	struct sl_worker_counters worker = {0};
+
+	for (uint32_t i = 0; i < shm->header->lcore_count; i++) {
+		const struct sl_shm_lcore *lcore = &shm->lcores[i];
+		rx.frames += SL_LOAD(lcore->rx.frames);
+		rx.frame_bytes += SL_LOAD(lcore->rx.frame_bytes);
+		rx.datagrams += SL_LOAD(lcore->rx.datagrams);
+		rx.events += SL_LOAD(lcore->rx.events);
+		rx.event_bytes += SL_LOAD(lcore->rx.event_bytes);
+		worker.stored += SL_LOAD(lcore->worker.stored);
+		worker.stored_bytes += SL_LOAD(lcore->worker.stored_bytes);
+		worker.written_bytes += SL_LOAD(lcore->worker.written_bytes);
+		worker.batches += SL_LOAD(lcore->worker.batches);
+		worker.open_events += SL_LOAD(lcore->worker.open_events);
+		worker.in_flight_events += SL_LOAD(lcore->worker.in_flight_events);
+	}
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"frames", (json_int_t)rx.frames, "frame_bytes", (json_int_t)rx.frame_bytes,
+		"datagrams", (json_int_t)rx.datagrams, "events", (json_int_t)rx.events,
+		"event_bytes", (json_int_t)rx.event_bytes, "stored", (json_int_t)worker.stored,
+		"stored_bytes", (json_int_t)worker.stored_bytes, "written_bytes",
+		(json_int_t)worker.written_bytes, "batches", (json_int_t)worker.batches,
+		"open_events", (json_int_t)worker.open_events, "in_flight_events",
+		(json_int_t)worker.in_flight_events, "dropped_frames",
+		(json_int_t)drop_unit_sum(shm, SL_DROP_UNIT_FRAME), "dropped_events",
+		(json_int_t)drop_unit_sum(shm, SL_DROP_UNIT_EVENT));
+}
+
+json_t *sl_stats_json_stats(const struct sl_shm *shm)
+{
+	const struct sl_shm_header *header = shm->header;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "time_ns",
+		(json_int_t)now.tv_sec * (json_int_t)SL_NS_PER_S + now.tv_nsec, "totals",
+		sl_stats_json_totals(shm), "rx", array_json(shm, header->lcore_count, rx_stats),
+		"workers", array_json(shm, header->lcore_count, worker_stats), "rings",
+		array_json(shm, header->ring_count, ring_stats), "ports",
+		array_json(shm, header->port_count, port_stats), "lanes",
+		array_json(shm, header->lane_count, lane_stats));
+}
+
+// ---- drops, partitions, ledger, report
+
+static json_t *drop_reason(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_drop_info *info = &sl_drop_infos[index];
+
+	return json_pack("{s:s, s:s, s:s, s:I, s:s}", "reason", info->name, "stage",
+		NAME_OF(drop_stage_names, info->stage), "unit",
+		NAME_OF(drop_unit_names, info->unit), "count",
+		(json_int_t)drop_sum(shm, (enum sl_drop_reason)index), "help", info->help);
+}
+
+json_t *sl_stats_json_drops(const struct sl_shm *shm)
+{
+	return json_pack("{s:o, s:I, s:I}", "reasons",
+		array_json(shm, SL_DROP_REASON_COUNT, drop_reason), "dropped_frames",
+		(json_int_t)drop_unit_sum(shm, SL_DROP_UNIT_FRAME), "dropped_events",
+		(json_int_t)drop_unit_sum(shm, SL_DROP_UNIT_EVENT));
+}
+
+static json_t *stream_partitions(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_shm_stream *stream = &shm->streams[index];
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < stream->partition_count; i++) {
+		uint32_t number = stream->first_partition + i;
+		if (number >= shm->header->partition_count)
+			break;
+		const struct sl_shm_partition *partition = &shm->partitions[number];
+		json_t *item = json_pack("{s:i, s:i, s:I, s:I}", "partition", (int)i, "number",
+			(int)number, "next_offset", COUNT(partition->next_offset), "watermark",
+			COUNT(partition->watermark));
+		if (json_array_append_new(array, item) != 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return json_pack("{s:o, s:o}", "stream", TEXT(stream->name), "partitions", array);
+}
+
+json_t *sl_stats_json_partitions(const struct sl_shm *shm)
+{
+	return json_pack(
+		"{s:o}", "streams", array_json(shm, shm->header->stream_count, stream_partitions));
+}
+
+static json_t *ledger_line(const struct sl_ledger_line *line)
+{
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:b}", "name", line->name,
+		"unit", line->unit, "left_text", line->left_text, "left",
+		(json_int_t)line->left.high, "left_low", (json_int_t)line->left.low, "right_text",
+		line->right_text, "right", (json_int_t)line->right.high, "right_low",
+		(json_int_t)line->right.low, "ok", (int)line->ok);
+}
+
+json_t *sl_stats_json_ledger(const struct sl_ledger *ledger)
+{
+	json_t *lines = json_array();
+
+	for (size_t i = 0; i < ledger->line_count; i++) {
+		if (json_array_append_new(lines, ledger_line(&ledger->lines[i])) != 0) {
+			json_decref(lines);
+			return NULL;
+		}
+	}
+	return json_pack("{s:b, s:o}", "ok", (int)sl_ledger_holds(ledger), "identities", lines);
+}
+
+json_t *sl_stats_json_report(const struct sl_shm *shm, const struct sl_ledger *ledger)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "status", sl_stats_json_status(shm), "stats",
+		sl_stats_json_stats(shm), "drops", sl_stats_json_drops(shm), "partitions",
+		sl_stats_json_partitions(shm), "ledger", sl_stats_json_ledger(ledger));
+}
+
+int sl_stats_json_write(const json_t *document, const char *path, struct sl_err *err)
+{
+	char temp_path[SL_PATH_BYTES_MAX + 32];
+
+	int written = snprintf(temp_path, sizeof(temp_path), "%s.%d.tmp", path, (int)getpid());
+	if (written < 0 || (size_t)written >= sizeof(temp_path))
+		return sl_err_set(err, -ENAMETOOLONG, "%s: path is longer than %d bytes", path,
+			SL_PATH_BYTES_MAX);
+	if (json_dump_file(document, temp_path, JSON_INDENT(2)) != 0) {
+		int code = errno == 0 ? -EIO : -errno;
+		unlink(temp_path);
+		return sl_err_set(err, code,
+			"%s: cannot write: %s; choose a path in a writable folder", path,
+			strerror(-code));
+	}
+	if (rename(temp_path, path) != 0) {
+		int code = -errno;
+		unlink(temp_path);
+		return sl_err_set(err, code, "%s: cannot be replaced: %s", path, strerror(-code));
+	}
+	return 0;
+}
