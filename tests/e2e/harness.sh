@@ -13,11 +13,11 @@ dd if=/dev/zero of="$work/direct" bs=4096 count=1 oflag=direct status=none
 
 # A socket of the kernel gets what send_frames builds, so its lengths and checksums are right.
 for family in 4 6; do
-	if [ $family = 4 ]; then from=$sender_v4 to=$appliance_v4; else from=$sender_v6 to=$appliance_v6; fi
+	source_address=sender_v$family target_address=appliance_v$family
 	nc -$family -u -l -W 3 -p 5000 >"$work/received" &
 	receiver=$!
 	wait_until 'the socket is open' grep -q ':1388 ' /proc/net/udp /proc/net/udp6
-	send_frames --from $from --to $to --count 3 --flows 1 --text 'frame' --record "$work/sent"
+	send_frames --from "${!source_address}" --to "${!target_address}" --count 3 --flows 1 --text 'frame' --record "$work/sent"
 	wait $receiver
 	assert_eq "$(cat "$work/received")" "$(tr -d '\n' <"$work/sent")" "IPv$family datagrams"
 done

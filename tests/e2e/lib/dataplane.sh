@@ -184,7 +184,7 @@ start_testpmd() { # SOCKET [TESTPMD_ARG]...
 	shift
 	mkfifo "$work/testpmd-commands"
 	exec 8<>"$work/testpmd-commands"
-	dpdk-testpmd --lcores '0@0,1@0' --in-memory --no-pci --file-prefix testpmd --log-level lib.eal:error \
+	stdbuf -oL dpdk-testpmd --lcores '0@0,1@0' --in-memory --no-pci --file-prefix testpmd --log-level lib.eal:error \
 		--vdev "net_memif0,role=client,id=0,socket=$socket,socket-abstract=no" -- \
 		--interactive --forward-mode=txonly --total-num-mbufs=4096 --no-lsc-interrupt \
 		--tx-ip=198.18.0.1,198.18.0.2 --tx-udp=1024,5000 "$@" \
@@ -193,12 +193,27 @@ start_testpmd() { # SOCKET [TESTPMD_ARG]...
 	echo start >&8
 }
 
+# Its side of the ring goes away with it, and the frames in there: the data plane takes them first.
 stop_testpmd() {
-	printf 'stop\nquit\n' >&8
+	echo stop >&8
+	wait_until 'dpdk-testpmd has stopped' grep -q 'Accumulated forward statistics' "$work/testpmd.log"
+	wait_until 'dpdk-testpmd has counted' testpmd_has_counted
+	testpmd_frames=$(testpmd_count)
+	[ -z "$dataplane_pid" ] || wait_until "the data plane has received $testpmd_frames frames" frames_are "$testpmd_frames"
+	echo quit >&8
 	wait $testpmd_pid || fail "dpdk-testpmd ended with exit code $?"
 	exec 8>&-
 	rm "$work/testpmd-commands"
-	testpmd_frames=$(awk '/Accumulated forward statistics/ { all = 1 } all && /TX-packets:/ { print $2; exit }' \
-		FS='TX-packets: *' "$work/testpmd.log" | awk '{ print $1 }')
-	[ -n "$testpmd_frames" ] || fail 'dpdk-testpmd did not say how much it sent'
+}
+
+testpmd_count() {
+	sed -n '/Accumulated forward statistics/,$ s/.*TX-packets: *\([0-9]*\).*/\1/p' "$work/testpmd.log"
+}
+
+testpmd_has_counted() {
+	[ -n "$(testpmd_count)" ]
+}
+
+frames_are() {
+	[ "$(stat_of .totals.frames)" -eq "$1" ]
 }
