@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// The Internet checksum (RFC 1071) as 64-bit sums of words in memory order: adding whole words is
+// right in any byte order, and the fold at the end takes the carries back in. Thread rule: pure.
+#pragma once
+
+#include "base.h"
+
+#include <string.h>
+
+static inline uint16_t sl_load_u16(const void *bytes)
+{
+	uint16_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+static inline uint32_t sl_load_u32(const void *bytes)
+{
+	uint32_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+static inline uint64_t sl_load_u64(const void *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+// Both halves of a word, so that 2^31 of them fit a sum without a carry.
+static inline uint64_t sl_checksum_word(uint64_t word)
+{
+	return (word & UINT32_MAX) + (word >> 32);
+}
+
+// Folds a sum to 16 bits. 0 only for a sum of zero: a sum that verifies is 0xffff.
+static inline uint16_t sl_checksum_fold(uint64_t sum)
+{
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & UINT16_MAX) + (sum >> 16 & UINT16_MAX) + (sum >> 32);
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+// Sum of eight bytes or more, which a UDP header always has. Nothing is read outside of them: what
+// is left at the end is taken from a word that overlaps the last one, shifted to where it belongs.
+static inline uint64_t sl_checksum_add_long(uint64_t sum, const uint8_t *bytes, uint32_t count)
+{
+	uint32_t tail = count % 8;
+	const uint8_t *end = bytes + count;
+
+	// Two shifts, because a shift by 64 is undefined.
+	sum += sl_checksum_word(sl_load_u64(end - 8) >> (8 * (7 - tail)) >> 8);
+	for (end -= tail; bytes < end; bytes += 8)
+		sum += sl_checksum_word(sl_load_u64(bytes));
+	return sum;
+}
+
+// Sum of any number of bytes, as if a zero followed an odd one.
+static inline uint64_t sl_checksum_add(uint64_t sum, const uint8_t *bytes, uint32_t count)
+{
+	uint64_t word = 0;
+
+	if (count >= 8)
+		return sl_checksum_add_long(sum, bytes, count);
+	memcpy(&word, bytes, count);
+	return sum + sl_checksum_word(word);
+}
