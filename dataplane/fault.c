@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fault.h"
+
+#ifdef SL_FAULTS
+
+#include "store/io_fault.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The event that vanishes is the 1000th that passes the place: late enough that everything is under
+// way.
+#define LOST_EVENT_NUMBER 1000
+
+static struct {
+	bool is_armed[SL_FAULT_PLACE_COUNT];
+	uint64_t seen_count[SL_FAULT_PLACE_COUNT];
+	struct sl_io_fault io;
+} faults;
+
+static const char *const place_names[SL_FAULT_PLACE_COUNT] = {
+	[SL_FAULT_LOSE_RING] = "lose=ring",
+	[SL_FAULT_LOSE_BATCH] = "lose=batch",
+	[SL_FAULT_LOSE_COMPLETION] = "lose=completion",
+};
+
+static int parse_one(const char *word)
+{
+	struct sl_io_fault *io = &faults.io;
+
+	for (int i = 0; i < SL_FAULT_PLACE_COUNT; i++) {
+		if (strcmp(word, place_names[i]) == 0) {
+			faults.is_armed[i] = true;
+			return 0;
+		}
+	}
+	if (sscanf(word, "write=eio@%lu", &io->eio_number) == 1 ||
+		sscanf(word, "write=short@%lu", &io->short_number) == 1 ||
+		sscanf(word, "write=eagain@%lu", &io->eagain_number) == 1 ||
+		sscanf(word, "write=hang@%lu", &io->hang_number) == 1)
+		return 0;
+	return -EINVAL;
+}
+
+int sl_fault_parse(const char *spec, struct sl_err *err)
+{
+	char *copy = strdup(spec);
+	char *rest = NULL;
+	int result = 0;
+
+	if (copy == NULL)
+		return sl_err_set(err, -ENOMEM, "--fault: out of memory");
+	for (char *word = strtok_r(copy, ",", &rest); word != NULL && result == 0;
+		word = strtok_r(NULL, ",", &rest)) {
+		if (parse_one(word) != 0)
+			result = sl_err_set(err, -EINVAL,
+				"--fault: unknown fault '%s'; known are lose=ring|batch|completion and write=eio|short|eagain|hang@N",
+				word);
+	}
+	free(copy);
+	return result;
+}
+
+uint32_t sl_fault_lose(enum sl_fault_place place, uint32_t event_count)
+{
+	uint64_t before_count;
+
+	if (!faults.is_armed[place] || event_count == 0)
+		return 0;
+	before_count = __atomic_fetch_add(&faults.seen_count[place], event_count, __ATOMIC_RELAXED);
+	return before_count < LOST_EVENT_NUMBER && before_count + event_count >= LOST_EVENT_NUMBER;
+}
+
+struct sl_io *sl_fault_wrap_io(struct sl_io *io)
+{
+	return sl_io_fault_create(io, &faults.io);
+}
+
+#else
+
+// An empty translation unit is not C.
+extern int sl_fault_absent;
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// The life of a polling lcore: turns, heartbeat, snapshots, and the drain at the end.
+#include "lcore.h"
+
+#include <string.h>
+
+#include "hotpath.h"
+
+struct lcore_state {
+	uint64_t turn_count;
+	uint64_t turn_start_ns;
+	bool rx_finished;
+	bool abandoned;
+};
+
+static void beat(struct sl_lcore *lcore, struct lcore_state *state)
+{
+	state->turn_count++;
+	SL_STORE(lcore->shm->heartbeat, state->turn_count);
+}
+
+// Each side copies its own counters between two turns, so that a copy is whole; the markers tie
+// both sides together.
+static void take_snapshot(struct sl_lcore *lcore, uint64_t id)
+{
+	struct sl_shm_lcore *shm = lcore->shm;
+
+	if (lcore->rx != NULL && !sl_dispatch_send_marker(&lcore->rx->dispatch, id))
+		return;
+	memcpy(&shm->rx_snapshot, &shm->rx, sizeof(shm->rx));
+	memcpy(&shm->worker_snapshot, &shm->worker, sizeof(shm->worker));
+	SL_STORE_RELEASE(shm->rx_snapshot_id, id);
+	SL_STORE_RELEASE(shm->worker_snapshot_id, id);
+}
+
+static void note_turn(
+	struct sl_lcore *lcore, struct lcore_state *state, const struct sl_clock *clock)
+{
+	uint64_t now_ns = sl_clock_now_ns(clock);
+	uint64_t turn_ns = now_ns > state->turn_start_ns ? now_ns - state->turn_start_ns : 0;
+
+	state->turn_start_ns = now_ns;
+	if (lcore->rx != NULL)
+		lcore->rx->counters->turn_ns_max =
+			SL_MAX(lcore->rx->counters->turn_ns_max, turn_ns);
+	if (lcore->worker != NULL)
+		lcore->worker->counters->turn_ns_max =
+			SL_MAX(lcore->worker->counters->turn_ns_max, turn_ns);
+}
+
+static uint32_t turn(struct sl_lcore *lcore, struct lcore_state *state)
+{
+	uint32_t work = 0;
+	uint64_t snapshot_id = SL_LOAD_ACQUIRE(*lcore->snapshot_request);
+
+	if (lcore->rx != NULL && !state->rx_finished)
+		work += sl_rx_turn(lcore->rx);
+	if (lcore->worker != NULL)
+		work += sl_worker_turn(lcore->worker);
+	beat(lcore, state);
+	if (sl_unlikely(snapshot_id != lcore->shm->rx_snapshot_id))
+		take_snapshot(lcore, snapshot_id);
+	return work;
+}
+
+static void finish_rx(struct sl_lcore *lcore, struct lcore_state *state)
+{
+	if (state->rx_finished)
+		return;
+	state->rx_finished = true;
+	if (lcore->rx != NULL)
+		__atomic_sub_fetch(&lcore->stop->rx_running, 1, __ATOMIC_RELEASE);
+}
+
+// True when the lcore may return.
+static bool drain(struct sl_lcore *lcore, struct lcore_state *state, uint32_t phase)
+{
+	finish_rx(lcore, state);
+	if (lcore->worker == NULL)
+		return true;
+	if (SL_LOAD_ACQUIRE(lcore->stop->rx_running) > 0)
+		return false;
+	SL_STORE(lcore->shm->stage, SL_STAGE_DRAIN);
+	sl_worker_flush(lcore->worker);
+	if (phase == SL_PHASE_ABANDON && !state->abandoned) {
+		state->abandoned = true;
+		sl_worker_abandon(lcore->worker);
+	}
+	return sl_worker_is_drained(lcore->worker);
+}
+
+int sl_lcore_run(void *argument)
+{
+	struct sl_lcore *lcore = argument;
+	const struct sl_clock *clock = lcore->rx != NULL ? lcore->rx->clock : lcore->worker->clock;
+	struct lcore_state state = {.turn_start_ns = sl_clock_now_ns(clock)};
+
+	for (;;) {
+		uint32_t phase = SL_LOAD_ACQUIRE(lcore->stop->phase);
+
+		if (turn(lcore, &state) == 0)
+			sl_lcore_idle();
+		note_turn(lcore, &state, clock);
+		if (sl_unlikely(phase != SL_PHASE_RUN) && drain(lcore, &state, phase))
+			break;
+	}
+	SL_STORE(lcore->shm->stage, SL_STAGE_IDLE);
+	return 0;
+}

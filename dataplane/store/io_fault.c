@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "store/io_fault.h"
+
+#include "format/log_format.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define SPOILED_COUNT_MAX 64
+
+struct io_fault {
+	struct sl_io io; // first
+	struct sl_io *inner;
+	struct sl_io_fault fault;
+	uint64_t queued_count;
+	// Completions that no kernel will send.
+	struct sl_io_request *spoiled[SPOILED_COUNT_MAX];
+	uint32_t spoiled_count;
+	// The write that was cut: the real one runs with these, the caller's is restored when it
+	// comes back.
+	struct sl_io_request *cut;
+	uint32_t cut_bytes;
+};
+
+static int spoil(struct io_fault *io_fault, struct sl_io_request *request, int result)
+{
+	if (io_fault->spoiled_count == SPOILED_COUNT_MAX)
+		return -EAGAIN;
+	request->result = result;
+	io_fault->spoiled[io_fault->spoiled_count++] = request;
+	return 0;
+}
+
+static int fault_queue(struct sl_io *io, struct sl_io_request *request)
+{
+	struct io_fault *io_fault = (struct io_fault *)io;
+	uint64_t number = ++io_fault->queued_count;
+	int result;
+
+	if (number == io_fault->fault.eio_number)
+		return spoil(io_fault, request, -EIO);
+	if (number == io_fault->fault.eagain_number)
+		return spoil(io_fault, request, -EAGAIN);
+	if (io_fault->fault.hang_number != 0 && number >= io_fault->fault.hang_number)
+		return 0;
+	if (number == io_fault->fault.short_number && request->bytes > SL_BLOCK_BYTES) {
+		io_fault->cut = request;
+		io_fault->cut_bytes = request->bytes;
+		request->bytes = SL_BLOCK_BYTES;
+	}
+	result = io_fault->inner->ops->queue(io_fault->inner, request);
+	if (result != 0 && io_fault->cut == request) {
+		request->bytes = io_fault->cut_bytes;
+		io_fault->cut = NULL;
+	}
+	return result;
+}
+
+static int fault_submit(struct sl_io *io)
+{
+	struct io_fault *io_fault = (struct io_fault *)io;
+
+	return io_fault->inner->ops->submit(io_fault->inner);
+}
+
+static void reverse(struct sl_io_request **done, uint32_t count)
+{
+	for (uint32_t i = 0; i < count / 2; i++) {
+		struct sl_io_request *first = done[i];
+
+		done[i] = done[count - 1 - i];
+		done[count - 1 - i] = first;
+	}
+}
+
+static uint32_t fault_reap(struct sl_io *io, struct sl_io_request **done, uint32_t count_max)
+{
+	struct io_fault *io_fault = (struct io_fault *)io;
+	uint32_t count = 0;
+
+	while (io_fault->spoiled_count > 0 && count < count_max)
+		done[count++] = io_fault->spoiled[--io_fault->spoiled_count];
+	count += io_fault->inner->ops->reap(io_fault->inner, done + count, count_max - count);
+	for (uint32_t i = 0; i < count; i++) {
+		if (done[i] == io_fault->cut) {
+			done[i]->bytes = io_fault->cut_bytes;
+			io_fault->cut = NULL;
+		}
+	}
+	if (io_fault->fault.reverse)
+		reverse(done, count);
+	return count;
+}
+
+static void fault_destroy(struct sl_io *io)
+{
+	struct io_fault *io_fault = (struct io_fault *)io;
+
+	io_fault->inner->ops->destroy(io_fault->inner);
+	free(io_fault);
+}
+
+static const struct sl_io_ops fault_ops = {
+	.queue = fault_queue,
+	.submit = fault_submit,
+	.reap = fault_reap,
+	.destroy = fault_destroy,
+};
+
+struct sl_io *sl_io_fault_create(struct sl_io *inner, const struct sl_io_fault *fault)
+{
+	struct io_fault *io_fault = calloc(1, sizeof(*io_fault));
+
+	if (io_fault == NULL) {
+		inner->ops->destroy(inner);
+		return NULL;
+	}
+	io_fault->io.ops = &fault_ops;
+	io_fault->inner = inner;
+	io_fault->fault = *fault;
+	return &io_fault->io;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// The keeper: a thread for everything about segments that may block. It keeps one spare segment
+// ready for each lane, seals and closes full ones, and removes the oldest when a storage class is
+// over its retention_bytes. Workers only exchange pointers with it. Thread rule: create, start and
+// stop on the main lcore; the rest is the thread's own.
+#pragma once
+
+#include "base.h"
+#include "bounds.h"
+#include "err.h"
+#include "store/lane.h"
+
+struct sl_keeper;
+
+// One lane under care. Ownerless lanes have no lane: they only expire.
+struct sl_keeper_lane {
+	struct sl_lane *lane; // NULL: ownerless
+	char path[SL_PATH_BYTES_MAX];
+	uint16_t number;
+	uint16_t class_index; // of the configuration
+	struct sl_shm_lane *shm;
+	uint64_t next_segment; // number of the next birth
+};
+
+struct sl_keeper_config {
+	uint64_t segment_bytes;
+	uint64_t retention_bytes[SL_CLASS_COUNT_MAX]; // by class of the configuration; 0: keep
+						      // everything
+	uint32_t salt_crc;
+};
+
+// Copies lanes and configuration. Lists the segments that exist. Returns NULL with err filled.
+struct sl_keeper *sl_keeper_create(const struct sl_keeper_config *config,
+	const struct sl_keeper_lane *lanes, uint32_t lane_count, struct sl_err *err);
+
+// Starts the thread. Returns 0 or a negative errno.
+int sl_keeper_start(struct sl_keeper *keeper, struct sl_err *err);
+
+// Ends the thread once what is handed over is sealed, and removes spares that nobody took.
+// Idempotent.
+void sl_keeper_stop(struct sl_keeper *keeper);
+
+// Stops first. NULL is legal.
+void sl_keeper_destroy(struct sl_keeper *keeper);

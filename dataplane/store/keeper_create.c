@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// Making and destroying the keeper: what segments each lane has when the appliance starts.
+#include "store/keeper_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int list_lane(const struct sl_keeper *keeper, struct sl_kept_lane *kept, struct sl_err *err)
+{
+	struct sl_segment_entry *entries;
+	uint32_t entry_count;
+	int result = sl_segment_list(kept->config.path, kept->config.number,
+		keeper->config.salt_crc, false, &entries, &entry_count, err);
+
+	if (result != 0)
+		return result;
+	kept->sealed = entries;
+	for (uint32_t i = 0; i < entry_count; i++) {
+		if (entries[i].sealed) {
+			entries[kept->sealed_count++] = entries[i];
+		} else {
+			kept->open_count++;
+			kept->open_bytes += entries[i].file_bytes;
+		}
+	}
+	return 0;
+}
+
+struct sl_keeper *sl_keeper_create(const struct sl_keeper_config *config,
+	const struct sl_keeper_lane *lanes, uint32_t lane_count, struct sl_err *err)
+{
+	struct sl_keeper *keeper = calloc(1, sizeof(*keeper));
+
+	if (keeper == NULL) {
+		sl_err_set(err, -ENOMEM, "keeper: out of memory");
+		return NULL;
+	}
+	keeper->config = *config;
+	keeper->lanes = calloc(lane_count, sizeof(*keeper->lanes));
+	if (keeper->lanes == NULL) {
+		sl_err_set(err, -ENOMEM, "keeper: out of memory");
+		goto destroy_keeper;
+	}
+	for (uint32_t i = 0; i < lane_count; i++) {
+		keeper->lanes[i].config = lanes[i];
+		keeper->lane_count++;
+		if (list_lane(keeper, &keeper->lanes[i], err) != 0)
+			goto destroy_keeper;
+	}
+	return keeper;
+
+destroy_keeper:
+	sl_keeper_destroy(keeper);
+	return NULL;
+}
+
+void sl_keeper_destroy(struct sl_keeper *keeper)
+{
+	if (keeper == NULL)
+		return;
+	sl_keeper_stop(keeper);
+	for (uint32_t i = 0; i < keeper->lane_count; i++)
+		free(keeper->lanes[i].sealed);
+	free(keeper->lanes);
+	free(keeper);
+}

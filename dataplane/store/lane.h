@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// A lane: one append-only log on one drive, with one writing worker. Holds the open batch that
+// events are appended to, the batches under way, and the segment they go to.
+//
+// A batch's life: free -> open (worker/append) -> sealed and written (sl_lane_seal) -> complete, in
+// any order (sl_lane_complete) -> retired in order (watermarks move) -> free.
+//
+// Thread rule: the worker that owns the lane calls everything here, except what lane_setup.h
+// declares. Words shared with the keeper thread are grouped and say so.
+#pragma once
+
+#include "base.h"
+#include "counters.h"
+#include "format/log_format.h"
+#include "partition.h"
+#include "shm.h"
+#include "store/io_ops.h"
+
+// With nothing under way and this much waiting, a batch goes at once instead of lingering: a write
+// this long costs the drive hardly more than a block does (16 files of 36 KiB: 0.84 GB/s;
+// docs/architecture.md, "Why partitions share a lane").
+#define SL_LANE_EAGER_BYTES (64u * 1024)
+#define SL_LANE_IDLE_MARK_NS SL_NS_PER_S // an idle durable lane states its mark after this
+#define SL_LANE_RETRY_NS (10 * SL_NS_PER_MS) // a write that met ENOSPC is sent again after this
+// Batches of a lane in all: those under way, the open one, and a checkpoint's, at most.
+#define SL_LANE_BATCH_COUNT_MAX 64
+
+struct sl_segment;
+struct sl_source_dictionary;
+
+enum sl_batch_state {
+	SL_BATCH_FREE,
+	SL_BATCH_OPEN,
+	SL_BATCH_WRITING,
+	SL_BATCH_RETRY,
+	SL_BATCH_WRITTEN
+};
+
+struct sl_batch {
+	char *data; // batch_bytes, block-aligned, in the registered region
+	struct sl_io_request request;
+	struct sl_segment *segment;
+	uint64_t number;
+	uint64_t event_bytes;
+	uint64_t submit_ns; // when it was handed to the kernel
+	uint32_t event_count;
+	enum sl_batch_state state;
+};
+
+struct sl_lane {
+	// The open batch: written by the worker for every event. cursor is NULL without one, and
+	// then limit is too.
+	char *cursor; // where the next run goes
+	char *limit; // a run may end here: behind it is room for the table, a source run, a time
+		     // run and copies in 16-byte steps
+	struct sl_batch_table_entry
+		*table; // of the open batch, copied behind its runs when it is sealed
+	struct sl_batch *open_batch;
+	uint64_t batch_number; // of the open batch
+	uint64_t time_base_ns, time_last_ns;
+	uint64_t run_time_base_ns; // in force: the batch's base, or the last time run's
+	uint32_t table_count, run_count;
+	uint32_t event_count; // 0 without an open batch
+	enum sl_drop_reason refusal; // why there is no room, when there is none
+	uint64_t event_bytes;
+	uint64_t open_since_ns;
+
+	// The chain: written by the worker for every batch.
+	uint64_t next_number;
+	uint64_t watermark_number; // last retired
+	uint64_t durable_mark;
+	uint64_t position; // in the current segment, of the next batch
+	uint64_t last_seal_ns;
+	uint64_t retry_ns; // earliest time for batches in SL_BATCH_RETRY; 0 none
+	uint32_t prev_body_crc;
+	uint32_t unretired; // batches sealed and not retired
+	uint32_t free_count;
+	uint8_t last_kind; // of the last sealed batch
+	bool failed;
+	struct sl_segment *segment; // current
+	struct sl_segment *full_segment; // the one before, until all its batches are retired
+	struct sl_batch *free_batches[SL_LANE_BATCH_COUNT_MAX];
+	struct sl_batch *by_number[SL_LANE_BATCH_COUNT_MAX]; // sealed ones, by number modulo
+
+	// Const after start.
+	struct sl_io *io;
+	struct sl_partition *partitions; // store-wide array
+	const uint16_t *owned; // partitions that live in this lane
+	struct sl_source_dictionary *sources; // NULL when no stream of the class keeps sources
+	struct sl_worker_counters *counters; // of the worker
+	struct sl_shm_lane *shm;
+	struct sl_shm_partition *shm_partitions; // store-wide array
+	uint64_t epoch;
+	uint64_t linger_ns;
+	uint32_t owned_count;
+	uint32_t salt_crc;
+	uint32_t batch_bytes;
+	uint32_t batch_count; // of batches
+	uint32_t in_flight_max;
+	uint32_t checkpoint_batch_count; // batches a checkpoint of this lane takes
+	uint16_t lane;
+	uint16_t class_index;
+	uint16_t buffer_index; // of the lane's memory among the ring's registered regions
+	enum sl_durability durability;
+	struct sl_batch *batches;
+
+	// Handed over between worker and keeper; each side only moves its own direction.
+	// spare: keeper fills, worker takes. closing: worker fills, keeper takes, seals and closes.
+	struct sl_segment *spare SL_CACHE_ALIGNED;
+	struct sl_segment *closing;
+	uint64_t sealed_segment; // written by the keeper: last segment with a footer
+	uint64_t synced_number; // written by the keeper: last batch its fdatasync covered
+	int32_t spare_error; // written by the keeper: negative errno of the last failed birth, 0
+			     // none
+	int32_t seal_error; // written by the keeper: negative errno of a failed footer
+	int32_t write_error; // written by the worker: negative errno that failed the lane
+} SL_CACHE_ALIGNED;
+
+// Makes room for a run of run_bytes (header included) in the open batch, sealing the old one and
+// opening another as needed. receive_ns becomes the time base of a new batch. Returns false when it
+// cannot be, with lane->refusal set.
+bool sl_lane_make_room(struct sl_lane *lane, uint32_t run_bytes, uint64_t receive_ns);
+
+// Seals the open batch (table, checksums, header) and queues its write. There must be one.
+void sl_lane_seal(struct sl_lane *lane, uint64_t now_ns);
+
+// Takes a completed write of this lane: continues a short one, sends EAGAIN, EINTR and ENOSPC
+// again, fails the lane on anything else, and retires in order.
+void sl_lane_complete(struct sl_lane *lane, struct sl_io_request *request, uint64_t now_ns);
+
+// Once a turn: linger, eager batches, retries, idle marks, handing full segments to the keeper.
+// Returns the work done.
+uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns);
+
+// Gives up everything that is not retired: counts it as reason and refuses from now on with the
+// same reason.
+void sl_lane_fail(struct sl_lane *lane, enum sl_drop_reason reason, int error);
+
+// True when nothing is open and nothing is under way (or the lane has failed).
+bool sl_lane_is_quiet(const struct sl_lane *lane);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// Opening and sealing batches of a lane.
+#include "format/batch_scan.h"
+#include "format/crc32c.h"
+#include "store/lane_internal.h"
+#include "store/source_dictionary.h"
+
+#include <string.h>
+
+#include "hotpath.h"
+
+struct sl_batch *sl_lane_take_batch(struct sl_lane *lane)
+{
+	struct sl_batch *batch = lane->free_batches[--lane->free_count];
+
+	batch->event_count = 0;
+	batch->event_bytes = 0;
+	return batch;
+}
+
+static void start_batch(struct sl_lane *lane, uint64_t receive_ns)
+{
+	struct sl_batch *batch = sl_lane_take_batch(lane);
+
+	batch->state = SL_BATCH_OPEN;
+	lane->open_batch = batch;
+	lane->batch_number = lane->next_number;
+	lane->cursor = batch->data + SL_BATCH_RUNS_OFFSET;
+	lane->limit = batch->data + lane->batch_bytes - SL_LANE_TAIL_BYTES;
+	// Receive times never go back within a lane.
+	lane->time_base_ns = SL_MAX(receive_ns, lane->time_last_ns);
+	lane->time_last_ns = lane->time_base_ns;
+	lane->run_time_base_ns = lane->time_base_ns;
+	lane->open_since_ns = receive_ns;
+	lane->table_count = 0;
+	lane->run_count = 0;
+	lane->event_count = 0;
+	lane->event_bytes = 0;
+	if (lane->sources != NULL)
+		sl_source_dictionary_reset(lane->sources);
+}
+
+bool sl_lane_make_room(struct sl_lane *lane, uint32_t run_bytes, uint64_t receive_ns)
+{
+	if (sl_unlikely(lane->failed))
+		return false;
+	if (sl_unlikely(
+		    SL_BATCH_RUNS_OFFSET + run_bytes + SL_LANE_TAIL_BYTES > lane->batch_bytes)) {
+		lane->refusal = SL_DROP_TOO_LARGE;
+		return false;
+	}
+	lane->refusal = SL_DROP_LANE_FULL;
+	if (lane->open_batch != NULL) {
+		// The drive has all the batches it may have: this one waits, and what does not fit
+		// is refused.
+		if (lane->unretired >= lane->in_flight_max)
+			return false;
+		sl_lane_seal(lane, receive_ns);
+	}
+	if (!sl_lane_roll(lane, receive_ns))
+		return false;
+	if (lane->free_count == 0)
+		return false;
+	start_batch(lane, receive_ns);
+	return true;
+}
+
+void sl_lane_finish_batch(struct sl_lane *lane, struct sl_batch *batch, enum sl_batch_kind kind,
+	uint8_t flags, uint32_t runs_end, uint32_t run_count, uint64_t now_ns)
+{
+	uint32_t table_offset = SL_ALIGN_UP(runs_end, 8u);
+	uint32_t table_count = kind == SL_BATCH_EVENTS ? lane->table_count : 0;
+	uint32_t byte_length = table_offset + table_count * (uint32_t)sizeof(lane->table[0]);
+	uint32_t block_bytes = SL_ALIGN_UP(byte_length, SL_BLOCK_BYTES);
+	struct sl_batch_header *header = (struct sl_batch_header *)batch->data;
+	uint64_t body_prefix[2] = {lane->epoch, lane->next_number};
+
+	memcpy(batch->data + SL_BATCH_HEADER_BYTES, body_prefix, sizeof(body_prefix));
+	memset(batch->data + runs_end, 0, table_offset - runs_end);
+	memcpy(batch->data + table_offset, lane->table, table_count * sizeof(lane->table[0]));
+	memset(batch->data + byte_length, 0, block_bytes - byte_length);
+
+	*header = (struct sl_batch_header){
+		.magic = SL_BATCH_MAGIC,
+		.version = SL_FORMAT_VERSION,
+		.header_bytes = SL_BATCH_HEADER_BYTES,
+		.prev_body_crc = lane->prev_body_crc,
+		.kind = (uint8_t)kind,
+		.flags = flags,
+		.lane = lane->lane,
+		.segment = lane->segment->number,
+		.position = lane->position,
+		.epoch = lane->epoch,
+		.number = lane->next_number,
+		.durable_mark = lane->durable_mark,
+		.byte_length = byte_length,
+		.table_offset = table_offset,
+		.table_count = table_count,
+		.run_count = run_count,
+		.event_count = batch->event_count,
+		.time_base_ns = lane->time_base_ns,
+		.time_last_ns = lane->time_last_ns,
+	};
+	header->body_crc = sl_crc32c(lane->salt_crc, batch->data + SL_BATCH_HEADER_BYTES,
+		byte_length - SL_BATCH_HEADER_BYTES);
+	sl_batch_header_seal(header, lane->salt_crc);
+
+	batch->number = lane->next_number;
+	batch->segment = lane->segment;
+	batch->request = (struct sl_io_request){
+		.fd = lane->segment->fd,
+		.buffer_index = lane->buffer_index,
+		.sync = lane->durability == SL_DURABILITY_DURABLE,
+		.bytes = block_bytes,
+		.position = lane->position,
+		.data = batch->data,
+		.owner = lane,
+		.user = (uint32_t)(batch - lane->batches),
+	};
+
+	lane->prev_body_crc = header->body_crc;
+	lane->position += block_bytes;
+	lane->by_number[lane->next_number % SL_LANE_BATCH_COUNT_MAX] = batch;
+	lane->next_number++;
+	lane->unretired++;
+	lane->last_seal_ns = now_ns;
+	lane->last_kind = (uint8_t)kind;
+	SL_STORE(lane->shm->batch_number, batch->number);
+	SL_STORE(lane->shm->position, lane->position);
+	SL_STORE(lane->shm->in_flight, lane->unretired);
+	sl_lane_send(lane, batch, now_ns);
+}
+
+void sl_lane_seal(struct sl_lane *lane, uint64_t now_ns)
+{
+	struct sl_batch *batch = lane->open_batch;
+
+	batch->event_count = lane->event_count;
+	batch->event_bytes = lane->event_bytes;
+	for (uint32_t i = 0; i < lane->table_count; i++) {
+		const struct sl_batch_table_entry *entry = &lane->table[i];
+
+		SL_STORE(lane->shm_partitions[entry->partition].next_offset,
+			entry->first_offset + entry->event_count);
+	}
+	sl_lane_finish_batch(lane, batch, SL_BATCH_EVENTS, 0,
+		(uint32_t)(lane->cursor - batch->data), lane->run_count, now_ns);
+	lane->counters->in_flight_events += lane->event_count;
+	lane->open_batch = NULL;
+	lane->event_count = 0;
+	lane->cursor = NULL;
+	lane->limit = NULL;
+}

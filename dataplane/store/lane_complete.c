@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// Completions of a lane's writes, and what follows from them in order: watermarks, the durable
+// mark, free batches.
+#include "fault.h"
+#include "format/batch_scan.h"
+#include "store/lane_internal.h"
+
+#include <errno.h>
+
+#include "hotpath.h"
+
+void sl_lane_send(struct sl_lane *lane, struct sl_batch *batch, uint64_t now_ns)
+{
+	batch->submit_ns = now_ns;
+	if (sl_likely(lane->io->ops->queue(lane->io, &batch->request) == 0)) {
+		batch->state = SL_BATCH_WRITING;
+		return;
+	}
+	batch->state = SL_BATCH_RETRY;
+	lane->retry_ns = now_ns;
+}
+
+// What the segment's footer will say, from batches in order.
+static void note_in_segment(struct sl_segment *segment, const struct sl_batch *batch,
+	const struct sl_batch_header *header)
+{
+	if (segment->first_number == 0) {
+		segment->first_number = batch->number;
+		segment->time_first_ns = header->time_base_ns;
+	}
+	segment->last_number = batch->number;
+	segment->last_body_crc = header->body_crc;
+	segment->end_position = header->position + sl_batch_block_bytes(header);
+	segment->event_count += batch->event_count;
+	segment->time_last_ns = header->time_last_ns;
+}
+
+static void publish_watermarks(struct sl_lane *lane, const struct sl_batch_header *header)
+{
+	const struct sl_batch_table_entry *table = sl_batch_table(header);
+
+	for (uint32_t i = 0; i < header->table_count; i++)
+		SL_STORE_RELEASE(lane->shm_partitions[table[i].partition].watermark,
+			table[i].first_offset + table[i].event_count);
+}
+
+static void retire_batch(struct sl_lane *lane, struct sl_batch *batch)
+{
+	const struct sl_batch_header *header = (const struct sl_batch_header *)batch->data;
+	struct sl_worker_counters *counters = lane->counters;
+	uint32_t stored_count = batch->event_count;
+
+	note_in_segment(batch->segment, batch, header);
+	publish_watermarks(lane, header);
+#ifdef SL_FAULTS
+	stored_count -= sl_fault_lose(SL_FAULT_LOSE_COMPLETION, stored_count);
+#endif
+	counters->stored += stored_count;
+	counters->stored_bytes += batch->event_bytes;
+	counters->in_flight_events -= batch->event_count;
+	counters->batches++;
+	counters->written_bytes += sl_batch_block_bytes(header);
+	lane->watermark_number = batch->number;
+	if (lane->durability == SL_DURABILITY_DURABLE)
+		lane->durable_mark = batch->number;
+	lane->unretired--;
+	batch->state = SL_BATCH_FREE;
+	lane->free_batches[lane->free_count++] = batch;
+}
+
+static void retire_in_order(struct sl_lane *lane)
+{
+	while (lane->unretired > 0) {
+		struct sl_batch *batch =
+			lane->by_number[(lane->watermark_number + 1) % SL_LANE_BATCH_COUNT_MAX];
+
+		if (batch->state != SL_BATCH_WRITTEN)
+			break;
+		retire_batch(lane, batch);
+	}
+	SL_STORE(lane->shm->watermark_number, lane->watermark_number);
+	SL_STORE(lane->shm->durable_mark, lane->durable_mark);
+	SL_STORE(lane->shm->in_flight, lane->unretired);
+}
+
+void sl_lane_fail(struct sl_lane *lane, enum sl_drop_reason reason, int error)
+{
+	struct sl_worker_counters *counters = lane->counters;
+	uint64_t lost_count = lane->event_count; // of the open batch
+
+	if (lane->failed)
+		return;
+	for (uint64_t number = lane->watermark_number + 1; number < lane->next_number; number++) {
+		const struct sl_batch *batch = lane->by_number[number % SL_LANE_BATCH_COUNT_MAX];
+
+		lost_count += batch->event_count;
+		counters->in_flight_events -= batch->event_count;
+	}
+	counters->drops[reason] += lost_count;
+	lane->failed = true;
+	lane->refusal = reason;
+	lane->open_batch = NULL;
+	lane->event_count = 0;
+	lane->cursor = NULL;
+	lane->limit = NULL;
+	SL_STORE_RELEASE(lane->write_error, error);
+	SL_STORE(lane->shm->state, SL_LANE_FAILED);
+}
+
+// The rest of a short write, or the same again later. The buffer is intact until the batch is
+// retired.
+static void write_again(struct sl_lane *lane, struct sl_batch *batch, uint64_t not_before_ns)
+{
+	batch->state = SL_BATCH_RETRY;
+	lane->retry_ns =
+		lane->retry_ns == 0 ? not_before_ns : SL_MIN(lane->retry_ns, not_before_ns);
+}
+
+void sl_lane_complete(struct sl_lane *lane, struct sl_io_request *request, uint64_t now_ns)
+{
+	struct sl_batch *batch = &lane->batches[request->user];
+	struct sl_worker_counters *counters = lane->counters;
+	uint64_t took_ns = now_ns > batch->submit_ns ? now_ns - batch->submit_ns : 0;
+
+	if (lane->failed)
+		return;
+	counters->write_ns_total += took_ns;
+	counters->write_ns_max = SL_MAX(counters->write_ns_max, took_ns);
+	if (sl_likely(request->result == (int32_t)request->bytes)) {
+		batch->state = SL_BATCH_WRITTEN;
+		retire_in_order(lane);
+	} else if (request->result > 0 && request->result % (int32_t)SL_BLOCK_BYTES == 0) {
+		counters->writes_short++;
+		request->data = (const char *)request->data + request->result;
+		request->position += (uint64_t)request->result;
+		request->bytes -= (uint32_t)request->result;
+		write_again(lane, batch, now_ns);
+	} else if (request->result == -EAGAIN || request->result == -EINTR) {
+		counters->writes_retried++;
+		write_again(lane, batch, now_ns);
+	} else if (request->result == -ENOSPC) {
+		counters->writes_retried++;
+		write_again(lane, batch, now_ns + SL_LANE_RETRY_NS);
+	} else {
+		// Also a completion of no bytes, or one that cuts a block: O_DIRECT does not do
+		// that on a healthy file.
+		sl_lane_fail(
+			lane, SL_DROP_LANE_FAILED, request->result < 0 ? request->result : -EIO);
+	}
+}

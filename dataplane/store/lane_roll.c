@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// From one segment to the next: the new one opens with a checkpoint, the old one goes to the keeper
+// once all its batches are retired.
+#include "store/checkpoint.h"
+#include "store/lane_internal.h"
+
+#include <errno.h>
+
+#include "hotpath.h"
+
+static bool has_room(const struct sl_lane *lane)
+{
+	// One block stays for the mark of a clean stop.
+	return lane->position + lane->batch_bytes + SL_BLOCK_BYTES <=
+		sl_segment_usable_bytes(lane->segment);
+}
+
+static void write_checkpoint(struct sl_lane *lane, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < lane->checkpoint_batch_count; i++) {
+		struct sl_batch *batch = sl_lane_take_batch(lane);
+		uint32_t run_count;
+		uint32_t runs_end = sl_checkpoint_fill(batch->data, lane->batch_bytes, i,
+			lane->partitions, lane->owned, lane->owned_count, &run_count);
+		uint8_t flags =
+			i + 1 == lane->checkpoint_batch_count ? SL_BATCH_FLAG_CHECKPOINT_END : 0;
+
+		lane->time_base_ns = lane->time_last_ns;
+		sl_lane_finish_batch(
+			lane, batch, SL_BATCH_CHECKPOINT, flags, runs_end, run_count, now_ns);
+	}
+}
+
+bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
+{
+	struct sl_segment *spare;
+
+	if (sl_likely(has_room(lane)))
+		return true;
+	// No third segment opens before the first of the three is sealed: recovery reads at most
+	// two.
+	if (lane->full_segment != NULL ||
+		SL_LOAD_ACQUIRE(lane->sealed_segment) + 1 < lane->segment->number)
+		return false;
+	if (lane->free_count < lane->checkpoint_batch_count + 1)
+		return false;
+	spare = SL_LOAD_ACQUIRE(lane->spare);
+	if (spare == NULL) {
+		if (SL_LOAD(lane->spare_error) == -ENOSPC) {
+			lane->refusal = SL_DROP_DISK_FULL;
+			SL_STORE(lane->shm->state, SL_LANE_DISK_FULL);
+		}
+		return false;
+	}
+	SL_STORE_RELEASE(lane->spare, NULL);
+	SL_STORE(lane->shm->state, SL_LANE_ACTIVE);
+	lane->full_segment = lane->segment;
+	lane->segment = spare;
+	lane->position = 0;
+	SL_STORE(lane->shm->segment, spare->number);
+	SL_STORE(lane->shm->segments_rolled, lane->shm->segments_rolled + 1);
+	write_checkpoint(lane, now_ns);
+	return true;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "store/lane_setup.h"
+
+#include "store/checkpoint.h"
+#include "store/io_sync.h"
+#include "store/lane_internal.h"
+#include "store/segment.h"
+#include "store/source_dictionary.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+uint32_t sl_lane_batch_count(uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes)
+{
+	return in_flight_max + 1 + sl_checkpoint_batch_count(owned_count, batch_bytes);
+}
+
+uint64_t sl_lane_memory_bytes(uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes)
+{
+	return (uint64_t)sl_lane_batch_count(in_flight_max, owned_count, batch_bytes) * batch_bytes;
+}
+
+static int allocate(struct sl_lane *lane, const struct sl_lane_setup *setup)
+{
+	lane->batches = calloc(lane->batch_count, sizeof(*lane->batches));
+	lane->table = calloc(SL_MAX(setup->owned_count, 1u), sizeof(*lane->table));
+	if (setup->keep_source)
+		lane->sources = sl_source_dictionary_create();
+	if (lane->batches == NULL || lane->table == NULL ||
+		(setup->keep_source && lane->sources == NULL))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < lane->batch_count; i++) {
+		lane->batches[i].data = (char *)setup->memory + (size_t)i * setup->batch_bytes;
+		lane->free_batches[lane->free_count++] = &lane->batches[i];
+	}
+	return 0;
+}
+
+int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct sl_err *err)
+{
+	*lane = (struct sl_lane){
+		.partitions = setup->partitions,
+		.owned = setup->owned,
+		.counters = setup->counters,
+		.shm = setup->shm,
+		.shm_partitions = setup->shm_partitions,
+		.epoch = setup->epoch,
+		.linger_ns = setup->linger_us * SL_NS_PER_US,
+		.owned_count = setup->owned_count,
+		.salt_crc = setup->salt_crc,
+		.batch_bytes = setup->batch_bytes,
+		.batch_count = sl_lane_batch_count(
+			setup->in_flight_max, setup->owned_count, setup->batch_bytes),
+		.in_flight_max = setup->in_flight_max,
+		.checkpoint_batch_count =
+			sl_checkpoint_batch_count(setup->owned_count, setup->batch_bytes),
+		.lane = setup->lane,
+		.class_index = setup->class_index,
+		.buffer_index = setup->buffer_index,
+		.durability = setup->durability,
+	};
+	if (allocate(lane, setup) != 0)
+		return sl_err_set(err, -ENOMEM, "lane %u: out of memory", setup->lane);
+	return 0;
+}
+
+// Runs the lane on synchronous writes until everything is retired. The lane's own io is put back by
+// whoever starts the worker.
+static int settle(struct sl_lane *lane, struct sl_err *err)
+{
+	struct sl_io_request *done;
+
+	while (lane->unretired > 0 && !lane->failed) {
+		if (lane->io->ops->reap(lane->io, &done, 1) == 0)
+			sl_lane_tick(lane, lane->last_seal_ns);
+		else
+			sl_lane_complete(lane, done, lane->last_seal_ns);
+	}
+	if (lane->failed)
+		return sl_err_set(err, lane->write_error,
+			"lane %u: cannot write to segment %lu: %s", lane->lane,
+			lane->segment->number, strerror(-lane->write_error));
+	if (fdatasync(lane->segment->fd) != 0)
+		return sl_err_set(err, -errno, "lane %u: cannot flush segment %lu: %s", lane->lane,
+			lane->segment->number, strerror(errno));
+	return 0;
+}
+
+static void write_states(struct sl_lane *lane)
+{
+	enum sl_batch_kind kind = lane->position == 0 ? SL_BATCH_CHECKPOINT : SL_BATCH_EPOCH_START;
+
+	for (uint32_t i = 0; i < lane->checkpoint_batch_count; i++) {
+		struct sl_batch *batch = sl_lane_take_batch(lane);
+		uint32_t run_count;
+		uint32_t runs_end = sl_checkpoint_fill(batch->data, lane->batch_bytes, i,
+			lane->partitions, lane->owned, lane->owned_count, &run_count);
+		uint8_t flags =
+			i + 1 == lane->checkpoint_batch_count ? SL_BATCH_FLAG_CHECKPOINT_END : 0;
+
+		lane->time_base_ns = lane->time_last_ns;
+		sl_lane_finish_batch(
+			lane, batch, kind, flags, runs_end, run_count, lane->time_last_ns);
+	}
+}
+
+int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
+	const struct sl_lane_chain *chain, struct sl_err *err)
+{
+	int result;
+
+	lane->io = sl_io_sync_create();
+	if (lane->io == NULL)
+		return sl_err_set(err, -ENOMEM, "lane %u: out of memory", lane->lane);
+	lane->segment = segment;
+	lane->next_number = chain->next_number;
+	lane->watermark_number = chain->next_number - 1;
+	lane->position = chain->position;
+	lane->durable_mark = chain->durable_mark;
+	lane->synced_number = chain->durable_mark;
+	lane->prev_body_crc = chain->prev_body_crc;
+	lane->time_last_ns = chain->time_last_ns;
+	// Older segments are sealed: the only one that is not is this one.
+	lane->sealed_segment = segment->number - 1;
+	SL_STORE(lane->shm->segment, segment->number);
+	write_states(lane);
+	result = settle(lane, err);
+	lane->io->ops->destroy(lane->io);
+	lane->io = NULL;
+	return result;
+}
+
+int sl_lane_end(struct sl_lane *lane, struct sl_err *err)
+{
+	int result;
+
+	if (lane->failed || lane->segment == NULL)
+		return 0;
+	if (fdatasync(lane->segment->fd) != 0)
+		return sl_err_set(err, -errno, "lane %u: cannot flush segment %lu: %s", lane->lane,
+			lane->segment->number, strerror(errno));
+	lane->io = sl_io_sync_create();
+	if (lane->io == NULL)
+		return sl_err_set(err, -ENOMEM, "lane %u: out of memory", lane->lane);
+	lane->durable_mark = lane->watermark_number;
+	lane->time_base_ns = lane->time_last_ns;
+	sl_lane_finish_batch(lane, sl_lane_take_batch(lane), SL_BATCH_MARK,
+		SL_BATCH_FLAG_CLEAN_STOP, SL_BATCH_RUNS_OFFSET, 0, lane->last_seal_ns);
+	result = settle(lane, err);
+	lane->io->ops->destroy(lane->io);
+	lane->io = NULL;
+	return result;
+}
+
+void sl_lane_fini(struct sl_lane *lane)
+{
+	sl_segment_close(lane->full_segment);
+	sl_segment_close(lane->segment);
+	sl_source_dictionary_destroy(lane->sources);
+	free(lane->table);
+	free(lane->batches);
+	lane->segment = NULL;
+	lane->full_segment = NULL;
+	lane->sources = NULL;
+	lane->table = NULL;
+	lane->batches = NULL;
+}

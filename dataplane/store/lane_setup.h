@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// A lane's beginning and end, on the main lcore: memory, the first checkpoint or epoch start, the
+// mark of a clean stop. Thread rule: main lcore, before the worker starts and after it has
+// returned.
+#pragma once
+
+#include "base.h"
+#include "err.h"
+#include "store/lane.h"
+
+struct sl_lane_setup {
+	uint16_t lane;
+	uint16_t class_index; // of the configuration
+	uint16_t buffer_index;
+	enum sl_durability durability;
+	uint32_t batch_bytes;
+	uint32_t linger_us;
+	uint32_t in_flight_max;
+	uint32_t salt_crc;
+	uint64_t epoch; // already on disk
+	bool keep_source; // some stream of the class keeps sources
+	struct sl_partition *partitions; // store-wide array, states filled in
+	const uint16_t *owned; // partitions of this lane; must outlive it
+	uint32_t owned_count;
+	void *memory; // sl_lane_memory_bytes(), block-aligned; must outlive the lane and its ring
+	struct sl_worker_counters *counters;
+	struct sl_shm_lane *shm;
+	struct sl_shm_partition *shm_partitions;
+};
+
+// Where the chain goes on: from recovery, or all zeros for a new lane.
+struct sl_lane_chain {
+	uint64_t next_number; // from 1
+	uint64_t position;
+	uint64_t durable_mark;
+	uint64_t time_last_ns;
+	uint32_t prev_body_crc;
+};
+
+// Batches that a lane needs: those under way, the open one, and a checkpoint's.
+uint32_t sl_lane_batch_count(uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes);
+
+// Hugepage memory for them.
+uint64_t sl_lane_memory_bytes(uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes);
+
+// Prepares the struct. Returns 0 or -ENOMEM; then sl_lane_fini is still legal.
+int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct sl_err *err);
+
+// Takes segment (ownership moves to the lane) and writes the lane's state into it: a checkpoint at
+// position 0, else an epoch start at chain->position; then fdatasync, so that the recovered tail
+// may be acknowledged. Returns 0 or a negative errno.
+int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
+	const struct sl_lane_chain *chain, struct sl_err *err);
+
+// After the drain: fdatasync, and a mark that says so. A failed lane is left as it is. Returns 0 or
+// a negative errno.
+int sl_lane_end(struct sl_lane *lane, struct sl_err *err);
+
+// Closes segments and frees tables. Legal on a zeroed lane.
+void sl_lane_fini(struct sl_lane *lane);

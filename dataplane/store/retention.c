@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// Retention by bytes: over the whole store, for each storage class, oldest segments first.
+#include "log.h"
+#include "store/keeper_internal.h"
+
+#include <string.h>
+
+static uint64_t class_bytes(const struct sl_keeper *keeper, uint16_t class_index)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < keeper->lane_count; i++) {
+		const struct sl_kept_lane *kept = &keeper->lanes[i];
+
+		if (kept->config.class_index != class_index)
+			continue;
+		bytes += kept->open_bytes;
+		for (uint32_t s = 0; s < kept->sealed_count; s++)
+			bytes += kept->sealed[s].file_bytes;
+	}
+	return bytes;
+}
+
+// The lane whose first sealed segment is the oldest of its class, or NULL.
+static struct sl_kept_lane *find_oldest(struct sl_keeper *keeper, uint16_t class_index)
+{
+	struct sl_kept_lane *oldest = NULL;
+
+	for (uint32_t i = 0; i < keeper->lane_count; i++) {
+		struct sl_kept_lane *kept = &keeper->lanes[i];
+
+		if (kept->config.class_index != class_index || kept->sealed_count == 0)
+			continue;
+		if (oldest == NULL || kept->sealed[0].time_last_ns < oldest->sealed[0].time_last_ns)
+			oldest = kept;
+	}
+	return oldest;
+}
+
+static bool remove_first(struct sl_kept_lane *kept)
+{
+	struct sl_err err = {0};
+
+	if (sl_segment_remove(kept->config.path, kept->sealed[0].number, &err) != 0) {
+		sl_log_warning("store", "lane %u: cannot remove an expired segment: %s",
+			kept->config.number, err.text);
+		return false;
+	}
+	sl_log_debug("store", "lane %u: segment %lu expired with %lu events", kept->config.number,
+		kept->sealed[0].number, kept->sealed[0].event_count);
+	kept->sealed_count--;
+	memmove(kept->sealed, kept->sealed + 1, kept->sealed_count * sizeof(kept->sealed[0]));
+	SL_STORE(kept->config.shm->segments_expired, kept->config.shm->segments_expired + 1);
+	return true;
+}
+
+void sl_keeper_expire(struct sl_keeper *keeper)
+{
+	for (uint16_t class_index = 0; class_index < SL_CLASS_COUNT_MAX; class_index++) {
+		uint64_t limit_bytes = keeper->config.retention_bytes[class_index];
+
+		while (limit_bytes != 0 && class_bytes(keeper, class_index) > limit_bytes) {
+			struct sl_kept_lane *oldest = find_oldest(keeper, class_index);
+
+			if (oldest == NULL || !remove_first(oldest))
+				break;
+		}
+	}
+}

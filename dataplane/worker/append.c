@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker/append.h"
+
+#include "burst.h"
+#include "fault.h"
+#include "store/source_dictionary.h"
+
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/udp.h>
+#include <rte_memcpy.h>
+#include <string.h>
+
+#include "hotpath.h"
+
+// How far ahead mbuf and payload are fetched: on the ring path they were last touched by another
+// core.
+#define PREFETCH_DISTANCE 4
+
+static void copy_segments(
+	char *target, const struct rte_mbuf *mbuf, uint32_t offset, uint32_t bytes)
+{
+	const void *linear = rte_pktmbuf_read(mbuf, offset, bytes, target);
+
+	if (linear != target)
+		memcpy(target, linear, bytes);
+}
+
+// Small payloads are copied in one or four 16-byte steps whatever their length: the batch has room
+// to overshoot (SL_LANE_TAIL_BYTES), and an mbuf's data room is far longer than 64 bytes behind any
+// header.
+static inline void copy_payload(
+	char *target, const struct rte_mbuf *mbuf, uint32_t offset, uint32_t bytes)
+{
+	const char *source = rte_pktmbuf_mtod_offset(mbuf, const char *, offset);
+
+	if (sl_unlikely(offset + bytes > mbuf->data_len)) {
+		copy_segments(target, mbuf, offset, bytes);
+	} else if (bytes <= 32) {
+		rte_mov32((uint8_t *)target, (const uint8_t *)source);
+	} else if (bytes <= 64) {
+		rte_mov64((uint8_t *)target, (const uint8_t *)source);
+	} else {
+		rte_memcpy(target, source, bytes);
+	}
+}
+
+static inline void put_run_header(struct sl_lane *lane, enum sl_run_type type, uint32_t bytes,
+	uint32_t delta_ns, uint16_t partition, uint16_t source)
+{
+	struct sl_run_header header = {
+		.length_type = SL_RUN_LENGTH_TYPE(bytes, type),
+		.time_delta_ns = delta_ns,
+		.partition = partition,
+		.source = source,
+	};
+
+	memcpy(lane->cursor, &header, sizeof(header));
+	lane->cursor += sizeof(header);
+	lane->run_count++;
+}
+
+static void put_time_run(struct sl_lane *lane, uint64_t time_base_ns)
+{
+	put_run_header(lane, SL_RUN_TIME, sizeof(time_base_ns), 0, 0, SL_RUN_SOURCE_NONE);
+	memcpy(lane->cursor, &time_base_ns, sizeof(time_base_ns));
+	lane->cursor += sizeof(time_base_ns);
+	lane->run_time_base_ns = time_base_ns;
+}
+
+// Nanoseconds since the time base in force; receive times never go back within a lane.
+static inline uint32_t time_delta(struct sl_lane *lane, uint64_t receive_ns)
+{
+	lane->time_last_ns = SL_MAX(receive_ns, lane->time_last_ns);
+	if (sl_unlikely(lane->time_last_ns - lane->run_time_base_ns > UINT32_MAX))
+		put_time_run(lane, lane->time_last_ns);
+	return (uint32_t)(lane->time_last_ns - lane->run_time_base_ns);
+}
+
+static void read_source(const struct sl_event *event, struct sl_run_source *source)
+{
+	uint8_t gathered[sizeof(struct ip6_hdr) + sizeof(struct udphdr)];
+	// Accepted datagrams have neither options nor extension headers.
+	const uint8_t *l3 = rte_pktmbuf_read(
+		event->mbuf, event->l3_offset, event->payload_offset - event->l3_offset, gathered);
+	bool is_v4 = (l3[0] >> 4) == 4;
+	const uint8_t *ports = l3 + (is_v4 ? sizeof(struct ip) : sizeof(struct ip6_hdr));
+
+	memset(source, 0, sizeof(*source));
+	source->family = is_v4 ? 4 : 6;
+	source->port = (uint16_t)(ports[0] << 8 | ports[1]);
+	memcpy(source->address,
+		l3 + (is_v4 ? offsetof(struct ip, ip_src) : offsetof(struct ip6_hdr, ip6_src)),
+		is_v4 ? 4 : 16);
+}
+
+// The event's source by number, its run written first when it is new in this batch. False when no
+// batch can take it.
+static bool put_source(struct sl_lane *lane, const struct sl_event *event, uint32_t run_bytes,
+	uint64_t receive_ns, uint16_t *number)
+{
+	struct sl_run_source source;
+	bool is_new = false;
+
+	read_source(event, &source);
+	*number = sl_source_dictionary_add(lane->sources, &source, &is_new);
+	if (sl_unlikely(*number == SL_RUN_SOURCE_NONE)) {
+		// The dictionary is full: the next batch begins a new one.
+		if (!sl_lane_make_room(lane, run_bytes, receive_ns))
+			return false;
+		*number = sl_source_dictionary_add(lane->sources, &source, &is_new);
+	}
+	if (!is_new)
+		return true;
+	put_run_header(lane, SL_RUN_SOURCE, sizeof(source), 0, 0, SL_RUN_SOURCE_NONE);
+	memcpy(lane->cursor, &source, sizeof(source));
+	lane->cursor += sizeof(source);
+	return true;
+}
+
+static inline void count_in_table(
+	struct sl_lane *lane, struct sl_partition *partition, uint16_t partition_number)
+{
+	if (partition->batch_number != lane->batch_number) {
+		partition->batch_number = lane->batch_number;
+		partition->table_index = (uint16_t)lane->table_count;
+		lane->table[lane->table_count++] = (struct sl_batch_table_entry){
+			.first_offset = partition->next_offset,
+			.term = partition->term,
+			.partition = partition_number,
+		};
+		lane->limit -= sizeof(lane->table[0]);
+	}
+	lane->table[partition->table_index].event_count++;
+	partition->next_offset++;
+}
+
+static inline bool append_event(struct sl_append *append, const struct sl_event *event)
+{
+	struct sl_partition *partition = &append->partitions[event->partition];
+	struct sl_lane *lane = append->lanes[partition->lane_slot];
+	uint32_t run_bytes = (uint32_t)sizeof(struct sl_run_header) + event->payload_bytes;
+	uint64_t receive_ns = sl_mbuf_receive_ns(event->mbuf);
+	uint16_t source = SL_RUN_SOURCE_NONE;
+	uint32_t delta_ns;
+
+	// Without an open batch cursor and limit are NULL, so there is no room either.
+	if (sl_unlikely(lane->limit - lane->cursor < (ptrdiff_t)run_bytes ||
+		    lane->event_count == SL_BATCH_EVENT_COUNT_MAX)) {
+		if (!sl_lane_make_room(lane, run_bytes, receive_ns))
+			goto refuse;
+	}
+	if (sl_unlikely(partition->keep_source) &&
+		!put_source(lane, event, run_bytes, receive_ns, &source))
+		goto refuse;
+	delta_ns = time_delta(lane, receive_ns);
+	count_in_table(lane, partition, event->partition);
+	put_run_header(
+		lane, SL_RUN_EVENT, event->payload_bytes, delta_ns, event->partition, source);
+	copy_payload(lane->cursor, event->mbuf, event->payload_offset, event->payload_bytes);
+	lane->cursor += event->payload_bytes;
+	lane->event_count++;
+	lane->event_bytes += event->payload_bytes;
+	return true;
+
+refuse:
+	append->counters->drops[lane->refusal]++;
+	return false;
+}
+
+void sl_append_burst(struct sl_append *append, const struct sl_event *events, uint32_t event_count)
+{
+	struct rte_mbuf *mbufs[SL_BURST_COUNT_MAX];
+	uint32_t appended_count = 0;
+	uint32_t lost_count = 0;
+
+#ifdef SL_FAULTS
+	lost_count = sl_fault_lose(SL_FAULT_LOSE_BATCH, event_count);
+#endif
+	for (uint32_t i = 0; i < SL_MIN(event_count, (uint32_t)PREFETCH_DISTANCE); i++)
+		rte_prefetch0(events[i].mbuf);
+	for (uint32_t i = 0; i < event_count; i++) {
+		if (i + PREFETCH_DISTANCE < event_count)
+			rte_prefetch0(events[i + PREFETCH_DISTANCE].mbuf);
+		if (i + 1 < event_count)
+			rte_prefetch0(rte_pktmbuf_mtod_offset(
+				events[i + 1].mbuf, void *, events[i + 1].payload_offset));
+		mbufs[i] = events[i].mbuf;
+		if (sl_unlikely(lost_count > 0)) {
+			lost_count--;
+			continue;
+		}
+		appended_count += append_event(append, &events[i]);
+	}
+	append->counters->appended += appended_count;
+	// Held mbufs go cold: they are free again within the burst (docs/architecture.md,
+	// "Worker").
+	rte_pktmbuf_free_bulk(mbufs, event_count);
+}

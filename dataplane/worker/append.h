@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// Stage append: each event gets its offset and its place in the open batch of its partition's lane.
+// This is the only copy of a payload. Thread rule: the worker lcore.
+#pragma once
+
+#include "base.h"
+#include "event.h"
+#include "store/lane.h"
+
+// The part of a worker that appending needs.
+struct sl_append {
+	struct sl_partition *partitions; // store-wide array
+	struct sl_lane *lanes[SL_CLASS_COUNT_MAX]; // by partition's lane_slot
+	struct sl_worker_counters *counters;
+};
+
+// Appends event_count (at most SL_BURST_COUNT_MAX) events in order, or counts why not, and frees
+// their mbufs either way.
+void sl_append_burst(struct sl_append *append, const struct sl_event *events, uint32_t event_count);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// One turn of the worker side. The stages are called here and nowhere else.
+#include "burst.h"
+#include "lcore.h"
+
+#include <rte_ring_elem.h>
+
+#include "hotpath.h"
+
+#define REAP_COUNT_MAX 64
+
+static uint32_t reap_writes(struct sl_worker *worker, uint64_t now_ns)
+{
+	struct sl_io_request *done[REAP_COUNT_MAX];
+	uint32_t count = worker->io->ops->reap(worker->io, done, REAP_COUNT_MAX);
+
+	for (uint32_t i = 0; i < count; i++)
+		sl_lane_complete(done[i]->owner, done[i], now_ns);
+	return count;
+}
+
+// A marker says: what came before it is what the RX lcore counted before it. Events around it are
+// appended as usual.
+static void take_markers(struct sl_worker_ring *ring,
+	struct sl_event *events, uint32_t *event_count)
+{
+	uint32_t kept_count = 0;
+
+	for (uint32_t i = 0; i < *event_count; i++) {
+		if (sl_unlikely((events[i].flags & SL_EVENT_MARKER) != 0)) {
+			SL_STORE(ring->shm->dequeued_at_marker, ring->shm->dequeued + kept_count);
+			SL_STORE_RELEASE(
+				ring->shm->marker_received, (uint64_t)(uintptr_t)events[i].mbuf);
+		} else {
+			events[kept_count++] = events[i];
+		}
+	}
+	*event_count = kept_count;
+}
+
+static uint32_t drain_ring(struct sl_worker *worker, struct sl_worker_ring *ring)
+{
+	struct sl_event events[SL_BURST_COUNT_MAX];
+	unsigned int left_count;
+	uint32_t taken_count = rte_ring_sc_dequeue_burst_elem(
+		ring->ring, events, sizeof(events[0]), SL_BURST_COUNT_MAX, &left_count);
+	uint32_t event_count = taken_count;
+
+	if (taken_count == 0)
+		return 0;
+	take_markers(ring, events, &event_count);
+	SL_STORE(ring->shm->dequeued, ring->shm->dequeued + event_count);
+	SL_STORE(ring->shm->occupancy_max,
+		SL_MAX(ring->shm->occupancy_max, (uint64_t)taken_count + left_count));
+	worker->counters->dequeued += event_count;
+	if (event_count > 0)
+		sl_append_burst(&worker->append, events, event_count);
+	return taken_count;
+}
+
+// Events in open batches, counted rather than computed.
+static void publish_open_events(struct sl_worker *worker)
+{
+	uint64_t open_events = 0;
+
+	for (uint32_t i = 0; i < worker->lane_count; i++)
+		open_events += worker->lanes[i]->event_count;
+	SL_STORE(worker->counters->open_events, open_events);
+}
+
+uint32_t sl_worker_turn(struct sl_worker *worker)
+{
+	uint64_t now_ns = sl_clock_now_ns(worker->clock);
+	uint32_t work;
+
+	SL_STORE(*worker->stage, SL_STAGE_REAP);
+	work = reap_writes(worker, now_ns);
+	SL_STORE(*worker->stage, SL_STAGE_APPEND);
+	for (uint32_t i = 0; i < worker->ring_count; i++)
+		work += drain_ring(worker, &worker->rings[i]);
+	SL_STORE(*worker->stage, SL_STAGE_SEAL);
+	for (uint32_t i = 0; i < worker->lane_count; i++)
+		work += sl_lane_tick(worker->lanes[i], now_ns);
+	SL_STORE(*worker->stage, SL_STAGE_SUBMIT);
+	worker->io->ops->submit(worker->io);
+	publish_open_events(worker);
+	worker->counters->turns++;
+	return work;
+}
+
+bool sl_worker_is_drained(const struct sl_worker *worker)
+{
+	for (uint32_t i = 0; i < worker->ring_count; i++) {
+		if (!rte_ring_empty(worker->rings[i].ring))
+			return false;
+	}
+	for (uint32_t i = 0; i < worker->lane_count; i++) {
+		if (!sl_lane_is_quiet(worker->lanes[i]))
+			return false;
+	}
+	return true;
+}
+
+void sl_worker_flush(struct sl_worker *worker)
+{
+	uint64_t now_ns = sl_clock_now_ns(worker->clock);
+
+	for (uint32_t i = 0; i < worker->lane_count; i++) {
+		struct sl_lane *lane = worker->lanes[i];
+
+		if (lane->open_batch != NULL && lane->unretired < lane->in_flight_max)
+			sl_lane_seal(lane, now_ns);
+	}
+	worker->io->ops->submit(worker->io);
+	publish_open_events(worker);
+}
+
+void sl_worker_abandon(struct sl_worker *worker)
+{
+	for (uint32_t i = 0; i < worker->lane_count; i++)
+		sl_lane_fail(worker->lanes[i], SL_DROP_ABANDONED, 0);
+	publish_open_events(worker);
+}
