@@ -19,29 +19,38 @@ hugepages_change() {
 	) 9>"$hugepages_lock"
 }
 
+hugepages_free() {
+	echo $(($(<$hugepages_dir/free_hugepages) - $(<$hugepages_dir/resv_hugepages)))
+}
+
 # hugepages_reserve COUNT: returns 1, and says what to do, when COUNT free pages cannot be had.
 hugepages_reserve() {
-	local count=$1 free_count missing added
+	local count=$1 missing added available_mib
 	if [ ! -d $hugepages_dir ]; then
 		echo "this kernel has no 2 MiB hugepages: $hugepages_dir is absent" >&2
 		return 1
 	fi
-	free_count=$(($(<$hugepages_dir/free_hugepages) - $(<$hugepages_dir/resv_hugepages)))
-	missing=$((count - free_count))
+	missing=$((count - $(hugepages_free)))
 	[ $missing -gt 0 ] || return 0
+	# The kernel would push out everything else to make them.
+	available_mib=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
+	if [ $((missing * 2 + 512)) -gt "$available_mib" ]; then
+		echo "$missing more hugepages of 2 MiB are needed, and only $available_mib MiB of memory are" \
+			"available: free some, or set nr_hugepages by hand" >&2
+		return 1
+	fi
 	mkdir -p "${hugepages_lock%/*}"
 	added=$(hugepages_change $missing) || return 1
 	hugepages_added=$((hugepages_added + added))
 	if [ "$added" -lt $missing ]; then
-		echo 1 >/proc/sys/vm/compact_memory
+		echo 1 >/proc/sys/vm/compact_memory # memory in pieces: let the kernel move them
 		added=$(hugepages_change $((missing - added))) || return 1
 		hugepages_added=$((hugepages_added + added))
 	fi
-	free_count=$(($(<$hugepages_dir/free_hugepages) - $(<$hugepages_dir/resv_hugepages)))
-	if [ $free_count -lt "$count" ]; then
+	if [ "$(hugepages_free)" -lt "$count" ]; then
+		echo "only $(hugepages_free) of $count hugepages of 2 MiB can be had: memory is fragmented;" \
+			"reserve them soon after boot" >&2
 		hugepages_release
-		echo "only $free_count of $count hugepages of 2 MiB can be had: free some memory" \
-			"($(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo) MiB are available)" >&2
 		return 1
 	fi
 }
