@@ -39,6 +39,11 @@ enum sl_batch_verdict sl_batch_check_header(const struct sl_batch_header *header
 // know only CRC and prefix are checked: skip and count it.
 enum sl_batch_verdict sl_batch_check_body(const void *batch, uint32_t salt_crc);
 
+// The two halves of it: CRC and prefix, which make table and lengths trustworthy, and the walk,
+// which a reader that skips the batch can spare.
+enum sl_batch_verdict sl_batch_check_sum(const void *batch, uint32_t salt_crc);
+enum sl_batch_verdict sl_batch_check_runs(const void *batch);
+
 const char *sl_batch_verdict_name(enum sl_batch_verdict verdict);
 
 // Bytes that the batch takes in the file: byte_length rounded up to a block.
