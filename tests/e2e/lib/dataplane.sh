@@ -9,17 +9,17 @@ dataplane_starts=0
 
 # write_config [KEY=VALUE]...: prints a configuration. Keys, with their defaults:
 #   device=af_xdp:sl0   store=$work/store     runtime_dir=/run/sluice
-#   stream=plays        port=5000             partitions=16            key=flow
+#   stream=plays        port=5000             partitions=16            key=flow (or OFFSET:LENGTH)
 #   durability=durable  batch_bytes=524288    linger_us=1000           retention_bytes=0
-#   segment_bytes=67108864                    in_flight_max=8
-#   rx=0 workers=1 main=0 (CPU lists; "rx=0 workers=0" is run to completion on one CPU)
-#   mbufs=32768         ring_entries=0 (derived)                       rx_descriptors=4096
-#   keep_source=false
+#   segment_bytes=67108864                    in_flight_max=8          keep_source=false
+#   mbufs=32768         rx_descriptors=4096   queues=0
+#   rx_cpus= worker_cpus= main_cpu= ring_entries= (empty: left to the data plane; lists as 0,1)
+# A second stream, or whatever else, is for the test to add.
 write_config() {
 	local device=af_xdp:$appliance_if store=$work/store runtime_dir=/run/sluice stream=plays port=5000 \
 		partitions=16 key=flow durability=durable batch_bytes=524288 linger_us=1000 \
-		retention_bytes=0 segment_bytes=67108864 in_flight_max=8 rx=0 workers=1 main=0 \
-		mbufs=32768 ring_entries=0 rx_descriptors=4096 keep_source=false setting
+		retention_bytes=0 segment_bytes=67108864 in_flight_max=8 keep_source=false mbufs=32768 \
+		rx_descriptors=4096 queues=0 rx_cpus='' worker_cpus='' main_cpu='' ring_entries='' setting
 	for setting in "$@"; do
 		[[ -v ${setting%%=*} ]] || fail "write_config knows no key ${setting%%=*}"
 		local "$setting"
@@ -28,13 +28,14 @@ write_config() {
 	cat <<-YAML
 		runtime_dir: $runtime_dir
 		ports:
-		  - device: $device
+		  - device: "$device"
+		    queues: $queues
 		    rx_descriptors: $rx_descriptors
 		streams:
 		  - name: $stream
 		    port: $port
 		    partitions: $partitions
-		    key: $key
+		    key: "$key"
 		    class: default
 		    keep_source: $keep_source
 		classes:
@@ -44,17 +45,19 @@ write_config() {
 		    linger_us: $linger_us
 		    retention_bytes: $retention_bytes
 		store:
-		  paths: [$store]
+		  paths: ["$store"]
 		  segment_bytes: $segment_bytes
 		  in_flight_max: $in_flight_max
-		lcores:
-		  rx: [$rx]
-		  workers: [$workers]
-		  main: $main
 		memory:
 		  mbufs: $mbufs
-		  ring_entries: $ring_entries
 	YAML
+	[ -z "$ring_entries" ] || echo "  ring_entries: $ring_entries"
+	if [ -n "$rx_cpus$worker_cpus$main_cpu" ]; then
+		echo 'lcores:'
+		[ -z "$rx_cpus" ] || echo "  rx_cpus: [$rx_cpus]"
+		[ -z "$worker_cpus" ] || echo "  worker_cpus: [$worker_cpus]"
+		[ -z "$main_cpu" ] || echo "  main_cpu: $main_cpu"
+	fi
 }
 
 # Each start has its own log and report in $work, so that a failure shows all of them.
