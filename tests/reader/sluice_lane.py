@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One lane: its segments, the chain of its batches, its end."""
+
+import errno
+import fcntl
+import os
+import re
+import struct
+from collections import Counter
+from typing import NamedTuple
+
+import sluice_batch as fmt
+from sluice_batch import BLOCK, NoBatch
+from sluice_crc import crc32c
+from sluice_meta import Damage, read_lane_meta
+from sluice_terms import LanePartitions
+
+SEGMENT_NAME = re.compile(r"([0-9a-f]{16})\.seg")
+READERS_LOCK_BYTE = (1 << 62) + 1
+LOOK_AHEAD_BYTES = 4 << 20
+
+
+class Segment:
+    """One open segment file, locked against reuse while it is read."""
+
+    def __init__(self, path, lane, number, salt_crc):
+        self.path, self.lane, self.number, self.salt_crc = path, lane, number, salt_crc
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        lock = struct.pack("hhqqi", fcntl.F_RDLCK, os.SEEK_SET, READERS_LOCK_BYTE, 1, 0)
+        fcntl.fcntl(self.fd, fcntl.F_OFD_SETLK, lock)
+        self.bytes = os.fstat(self.fd).st_size
+        if self.bytes % BLOCK or self.bytes < 2 * BLOCK:
+            raise Damage(path, 0, f"a segment of {self.bytes} bytes is not two or more whole "
+                         "blocks")
+        self.footer = fmt.parse_footer(path, self.read(self.bytes - BLOCK, BLOCK), self.bytes,
+                                       salt_crc, lane, number)
+
+    def close(self):
+        os.close(self.fd)
+
+    def read(self, position, length):
+        parts = []
+        while length:
+            part = os.pread(self.fd, length, position)
+            if not part:
+                break
+            parts.append(part)
+            position, length = position + len(part), length - len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def header_at(self, position, block):
+        return fmt.parse_header(self.path, block, position, self.salt_crc, self.lane, self.number)
+
+    def batch_at(self, position):
+        """The header and all blocks of the batch at `position`; NoBatch when it does not check."""
+        block = self.read(position, BLOCK)
+        header = self.header_at(position, block)
+        if header.byte_length < fmt.RUNS_OFFSET or \
+                position + header.block_bytes > self.bytes - BLOCK:
+            raise Damage(self.path, position, f"batch {header.number}: its length "
+                         f"{header.byte_length} does not fit the segment")
+        fmt.check_header(self.path, header)
+        if header.block_bytes > BLOCK:
+            block += self.read(position + BLOCK, header.block_bytes - BLOCK)
+        if crc32c(block[fmt.HEADER_BYTES:header.byte_length], self.salt_crc) != header.body_crc:
+            raise NoBatch(f"batch {header.number}: the body's checksum is wrong")
+        if fmt.BODY_PREFIX.unpack_from(block, fmt.HEADER_BYTES) != (header.epoch, header.number):
+            raise Damage(self.path, position + fmt.HEADER_BYTES, f"batch {header.number}: its body "
+                         "begins with another epoch or number")
+        return header, block
+
+    def look_ahead(self, position):
+        """The valid headers at block boundaries from `position` on."""
+        for start in range(position, self.bytes - BLOCK, LOOK_AHEAD_BYTES):
+            chunk = self.read(start, min(LOOK_AHEAD_BYTES, self.bytes - BLOCK - start))
+            at = chunk.find(b"SLB0")
+            while at >= 0:
+                if at % BLOCK == 0:
+                    try:
+                        yield self.header_at(start + at, chunk[at:at + fmt.HEADER_BYTES])
+                    except NoBatch:
+                        pass
+                at = chunk.find(b"SLB0", at + 1)
+
+
+class BatchPlace(NamedTuple):
+    """Where a batch of events is, for the second walk."""
+    segment: Segment
+    header: fmt.Header
+    table: bytes
+
+
+class LaneLog:
+    """The log of one lane as its batches state it; `batches` are those of events, in order."""
+
+    def __init__(self, store_meta, lane, folder):
+        self.lane, self.folder = lane, folder
+        self.salt_crc = crc32c(store_meta.salt)
+        self.meta = read_lane_meta(folder, lane)
+        self.segments = []
+        self.batches = []
+        self.totals = Counter()
+        self.kinds = Counter()
+        self.partitions = LanePartitions(store_meta, lane.number)
+        self.first = self.last = self.end = None
+        self.durable_mark = 0
+
+    def close(self):
+        for segment in self.segments:
+            segment.close()
+
+    def open_segments(self):
+        for name in sorted(os.listdir(self.folder)):
+            match = SEGMENT_NAME.fullmatch(name)
+            if not match:
+                continue
+            path = os.path.join(self.folder, name)
+            try:
+                self.segments.append(Segment(path, self.lane.number, int(match[1], 16),
+                                             self.salt_crc))
+            except OSError as error:
+                # Expired between listing and opening, or being removed.
+                if error.errno not in (errno.ENOENT, errno.EAGAIN, errno.EACCES):
+                    raise
+
+    def scan(self):
+        """Check the whole chain; Damage when the lane does not hold what it must."""
+        self.open_segments()
+        for segment in self.segments:
+            self._scan_segment(segment)
+        for segment in self.segments[:-2]:
+            if not segment.footer:
+                raise Damage(segment.path, segment.bytes - BLOCK, "the segment is not sealed, but "
+                             "two later ones exist")
+        last_number = self.last.number if self.last else 0
+        if last_number < self.durable_mark:
+            path, position, why = self.end
+            raise Damage(path, position, f"durable data are missing: the log of lane "
+                         f"{self.lane.number} ends with batch {last_number} ({why}), but batches "
+                         f"up to {self.durable_mark} were durable")
+        self.partitions.finish()
+        self.totals["segments"] = len(self.segments)
+        self.totals["segments_sealed"] = sum(1 for segment in self.segments if segment.footer)
+
+    def _scan_segment(self, segment):
+        limit = segment.footer.end_position if segment.footer else segment.bytes - BLOCK
+        tally = SegmentTally(segment)
+        position, why = 0, "the segment is full"
+        while position < limit:
+            try:
+                header, data = segment.batch_at(position)
+                self._check_chain(segment, header)
+            except NoBatch as reason:
+                why = str(reason)
+                break
+            self._accept(segment, header, data, position == 0)
+            tally.add(header)
+            position += header.block_bytes
+        if segment.footer:
+            self._check_sealed(segment, position, why, tally)
+            return
+        self.end = self.end or (segment.path, position, why)
+        for header in segment.look_ahead(position):
+            self.durable_mark = max(self.durable_mark, header.durable_mark)
+
+    def _check_sealed(self, segment, position, why, tally):
+        if position < segment.footer.end_position:
+            if position == 0 and self.end:
+                path, position, why_there = self.end
+                raise Damage(path, position, f"the log breaks here ({why_there}), but the sealed "
+                             f"segment {segment.number} lies behind it")
+            raise Damage(segment.path, position, f"damage in a sealed segment: {why}")
+        tally.check_footer(self.meta.epoch)
+
+    def _check_chain(self, segment, header):
+        """NoBatch when the batch does not follow the last one."""
+        last = self.last
+        if not last:
+            if header.number == 1 and header.prev_body_crc:
+                raise NoBatch("batch 1 states a batch before it")
+            if header.number == 0 or segment.number == 1 and header.number != 1:
+                raise NoBatch(f"the lane's first batch has number {header.number}")
+        elif header.number != last.number + 1:
+            raise NoBatch(f"batch {header.number} stands behind batch {last.number}")
+        elif header.prev_body_crc != last.body_crc:
+            raise NoBatch(f"batch {header.number} follows another batch {last.number}")
+        elif header.epoch < last.epoch:
+            raise NoBatch(f"batch {header.number}: the epoch falls from {last.epoch} to "
+                          f"{header.epoch}")
+
+    def _accept(self, segment, header, data, opens_segment):
+        if header.epoch > self.meta.epoch:
+            raise Damage(segment.path, header.position, f"batch {header.number} has epoch "
+                         f"{header.epoch}, lane.meta only knows {self.meta.epoch}")
+        rises = self.last is not None and header.epoch > self.last.epoch
+        self.kinds[fmt.KINDS.get(header.kind, "unknown")] += 1
+        if data[header.byte_length:].strip(b"\0"):
+            self.totals["padding_not_zero"] += 1
+        if header.kind in fmt.KINDS:
+            self.partitions.begin(segment.path, header, opens_segment, rises)
+        if header.kind == fmt.EVENTS:
+            table = data[header.table_offset:header.byte_length]
+            self.partitions.take_table(segment.path, header, table)
+            self.batches.append(BatchPlace(segment, header, table))
+        elif header.kind in fmt.KINDS:
+            runs = fmt.Runs(segment.path, header, data)
+            self.totals["unknown_run_types"] += runs.unknown_types
+            if header.kind != fmt.MARK:
+                self.partitions.take_states(segment.path, header, runs.states)
+        self.first = self.first or header
+        self.last, self.end = header, None
+        self.durable_mark = max(self.durable_mark, header.durable_mark)
+
+
+class SegmentTally:
+    """What a footer repeats about its segment."""
+
+    def __init__(self, segment):
+        self.segment = segment
+        self.first = self.last = None
+        self.event_count = 0
+
+    def add(self, header):
+        self.first = self.first or header
+        self.last = header
+        if header.kind == fmt.EVENTS:
+            self.event_count += header.event_count
+
+    def check_footer(self, lane_epoch):
+        segment, footer, first, last = self.segment, self.segment.footer, self.first, self.last
+        where = segment.bytes - BLOCK
+
+        def expect(name, expected):
+            value = getattr(footer, name)
+            if value != expected:
+                raise Damage(segment.path, where, f"the footer's {name} is {value}, the segment's "
+                             f"is {expected}")
+
+        if not first:
+            raise Damage(segment.path, where, "a segment without a batch is sealed")
+        end = last.position + last.block_bytes
+        for name, expected in (("end_position", end), ("first_number", first.number),
+                               ("last_number", last.number), ("last_body_crc", last.body_crc),
+                               ("event_count", self.event_count),
+                               ("time_first_ns", first.time_base_ns),
+                               ("time_last_ns", last.time_last_ns)):
+            expect(name, expected)
+        if not last.epoch <= footer.epoch <= lane_epoch:
+            raise Damage(segment.path, where, f"the footer's epoch {footer.epoch} lies outside "
+                         f"{last.epoch} to {lane_epoch}")
