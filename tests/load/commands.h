@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// The subcommands of sluice-blast. Thread rule: main thread.
+#pragma once
+
+#include "options.h"
+
+#define SL_BLAST_EXIT_FAILED 1
+
+extern const struct sl_command sl_blast_send_command;
+
+// argv[0] is the subcommand's name. Return the exit code. send takes SIGINT and SIGTERM over.
+int sl_blast_send(int argc, char **argv);
