@@ -27,25 +27,47 @@ def load(path):
     return unittest.defaultTestLoader.loadTestsFromModule(module)
 
 
+class LineResult(unittest.TestResult):
+    """Prints each test's outcome when it has ended; subtests count as their test."""
+
+    def __init__(self, suite_name):
+        super().__init__()
+        self.suite_name = suite_name
+        self.passed = self.failed = 0
+
+    def name(self, test):
+        return f"{self.suite_name}/{test.id().rstrip(')').rsplit('.', 1)[-1].removeprefix('test_')}"
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.before = len(self.failures), len(self.errors)
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        failures_before, errors_before = self.before
+        self.report(test, self.failures[failures_before:] + self.errors[errors_before:])
+
+    def addError(self, test, error):
+        super().addError(test, error)
+        if not isinstance(test, unittest.TestCase):  # setUpClass and the like, outside any test
+            self.report(test, self.errors[-1:])
+
+    def report(self, test, problems):
+        print("FAIL" if problems else "ok  ", self.name(test), flush=True)
+        for _, trace in problems:
+            print("".join(f"     {line}\n" for line in trace.splitlines()), end="", flush=True)
+        self.passed += not problems
+        self.failed += bool(problems)
+
+
 def main():
     path = Path(sys.argv[1])
     wanted = sys.argv[2] if len(sys.argv) > 2 else ""
-    passed = failed = 0
-    for test in flatten(load(path)):
-        name = test.id().rsplit(".", 1)[-1].removeprefix("test_")
-        name = f"{path.stem.removesuffix('_test')}/{name}"
-        if wanted not in name:
-            continue
-        result = unittest.TestResult()
-        test.run(result)
-        problems = result.failures + result.errors
-        print("FAIL" if problems else "ok  ", name, flush=True)
-        for _, trace in problems:
-            print("".join(f"     {line}\n" for line in trace.splitlines()), end="", flush=True)
-        passed += not problems
-        failed += bool(problems)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    result = LineResult(path.stem.removesuffix("_test"))
+    tests = [test for test in flatten(load(path)) if wanted in result.name(test)]
+    unittest.TestSuite(tests).run(result)
+    print(f"{result.passed} passed, {result.failed} failed")
+    return 1 if result.failed else 0
 
 
 if __name__ == "__main__":
