@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-// Plain frames: untagged, IPv4 without options or IPv6 without extensions, UDP, in one segment.
+// Plain frames: untagged, IPv4 without options or IPv6 without extensions, UDP, not divided.
 // Their conditions are added up in one word with one branch behind it; whatever is not plain or not
 // right goes to sl_parse_slow, which alone knows the reasons. The two agree by test.
 #include "rx/parse.h"
@@ -56,13 +56,15 @@ static inline uint32_t is_bad_source_ipv6(uint64_t high, uint64_t low)
 	return none_or_loopback | ((high & 0xff) == 0xff);
 }
 
-// The verdict on the checksum of a plain datagram whose lengths are right.
-static SL_ALWAYS_INLINE enum sl_drop_reason verify_udp(
-	const struct rte_mbuf *mbuf, const uint8_t *udp, uint32_t udp_bytes, uint64_t pseudo_sum)
+// The verdict on the checksum of a plain datagram whose lengths are right. The addresses of its
+// pseudo header lie right before it in either version, so that one sum takes both.
+static SL_ALWAYS_INLINE enum sl_drop_reason verify_udp(const struct rte_mbuf *mbuf,
+	const uint8_t *udp, uint32_t udp_bytes, uint32_t addresses_bytes)
 {
 	if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) != RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN)
 		return (mbuf->ol_flags & L4_BELIEVED) != 0 ? SL_PARSE_ACCEPT : SL_DROP_UDP_CHECKSUM;
-	uint64_t sum = sl_checksum_add_long(pseudo_sum, udp, udp_bytes);
+	uint64_t sum = sl_checksum_add_long(PSEUDO_UDP + (uint64_t)sl_load_u16(udp + 4),
+		udp - addresses_bytes, addresses_bytes + udp_bytes);
 	return sl_checksum_fold(sum) == 0xffff ? SL_PARSE_ACCEPT : SL_DROP_UDP_CHECKSUM;
 }
 
@@ -73,9 +75,8 @@ static SL_ALWAYS_INLINE enum sl_drop_reason parse_ipv4(const struct sl_parse_tab
 	uint32_t ip_bytes = load_be16(frame + 16);
 	uint32_t udp_bytes = load_be16(udp + 4);
 	uint16_t stream = table->stream_by_port[load_be16(udp + 2)];
-	uint64_t addresses = sl_checksum_word(sl_load_u64(frame + 26));
-	uint64_t header_sum =
-		addresses + sl_checksum_word(sl_load_u64(frame + 14)) + sl_load_u32(frame + 22);
+	uint64_t header_sum = sl_checksum_word(sl_load_u64(frame + 14)) +
+		sl_checksum_word(sl_load_u64(frame + 22)) + sl_load_u32(frame + 30);
 	uint64_t ip_flags = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
 	uint32_t is_sum_right = (ip_flags & IP_BELIEVED) != 0 ||
 		(ip_flags == RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN &&
@@ -97,7 +98,7 @@ static SL_ALWAYS_INLINE enum sl_drop_reason parse_ipv4(const struct sl_parse_tab
 	// RFC 768: an all zero checksum means that the sender computed none.
 	if (sl_load_u16(udp + 6) == 0)
 		return SL_PARSE_ACCEPT;
-	return verify_udp(mbuf, udp, udp_bytes, addresses + PSEUDO_UDP + sl_load_u16(udp + 4));
+	return verify_udp(mbuf, udp, udp_bytes, 2 * 4);
 }
 
 static SL_ALWAYS_INLINE enum sl_drop_reason parse_ipv6(const struct sl_parse_table *table,
@@ -123,17 +124,15 @@ static SL_ALWAYS_INLINE enum sl_drop_reason parse_ipv6(const struct sl_parse_tab
 		.l3_offset = ETHER_BYTES,
 		.ip_version = 6,
 	};
-	uint64_t addresses = sl_checksum_word(source_high) + sl_checksum_word(source_low) +
-		sl_checksum_word(sl_load_u64(frame + 38)) +
-		sl_checksum_word(sl_load_u64(frame + 46));
-	return verify_udp(mbuf, udp, udp_bytes, addresses + PSEUDO_UDP + sl_load_u16(udp + 4));
+	return verify_udp(mbuf, udp, udp_bytes, 2 * 16);
 }
 
 static SL_ALWAYS_INLINE enum sl_drop_reason parse_frame(const struct sl_parse_table *table,
 	const struct rte_mbuf *mbuf, struct sl_datagram *datagram)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
-	uint32_t frame_bytes = mbuf->nb_segs == 1 ? mbuf->data_len : 0;
+	// Of the first segment: a datagram that ends within it is plain, whatever follows.
+	uint32_t frame_bytes = mbuf->data_len;
 
 	if (sl_likely(frame_bytes >= IPV4_UDP + UDP_BYTES)) {
 		uint32_t type = sl_load_u32(frame + 12);
