@@ -163,8 +163,10 @@ static void redirect_line(struct sl_ledger *ledger, const struct sample *sample,
 		redirected.low = before->xdp_redirect;
 		received.low = before->ipackets + port_losses(before);
 	}
-	line_sides(line_add(ledger, "frames", "port %u redirect", index), "redirected by XDP",
-		redirected, "driver + socket losses + in ring", received);
+	struct sl_ledger_line *line = line_add(ledger, "frames", "port %u redirect", index);
+	line_sides(line, "redirected by XDP", redirected, "driver + socket losses + in ring",
+		received);
+	line->is_sampled = sample->ports_before != NULL;
 }
 
 static void port_lines(struct sl_ledger *ledger, const struct sample *sample)
@@ -184,8 +186,9 @@ static void port_lines(struct sl_ledger *ledger, const struct sample *sample)
 	}
 	for (uint32_t i = 0; i < shm->header->lcore_count; i++)
 		frames += sample->rx[i].frames;
-	line_sides(line_add(ledger, "frames", "ports"), "received by drivers", driver,
-		"frames of all RX lcores", exactly(frames));
+	struct sl_ledger_line *line = line_add(ledger, "frames", "ports");
+	line_sides(line, "received by drivers", driver, "frames of all RX lcores", exactly(frames));
+	line->is_sampled = sample->ports_before != NULL;
 }
 
 static void ring_line(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)

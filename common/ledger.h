@@ -32,6 +32,7 @@ struct sl_ledger_line {
 	const char *unit; // "frames", "datagrams", "events"
 	const char *left_text, *right_text;
 	struct sl_ledger_range left, right;
+	bool is_sampled; // of what drivers and the kernel counted meanwhile: not exact
 	bool ok; // the ranges meet; when both are exact: they are equal
 };
 
