@@ -224,6 +224,33 @@ def make_terms(folder):
     store.write_meta()
 
 
+def make_rehomed(folder):
+    """A partition moves while both lanes run: the first entry of the new term begins it."""
+    store = StoreWriter(folder).storage_class("fast").stream("plays", 2)
+    first, second = store.lane().start(), store.lane().start()
+    store.place(0, first).place(1, second)
+    first.open_segment().events(Batch().event(0, b"here").event(0, b"and here"))
+    second.open_segment().events(Batch().event(1, b"there"))
+    store.place(0, second, 2, 1)
+    del first.states[0]
+    second.events(Batch(TIME_0 + 1).event(1, b"there too").event(0, b"moved"))
+    second.open_segment().events(Batch(TIME_0 + 2).event(0, b"stays"))
+    store.write_meta()
+
+
+def make_outlived(folder):
+    """A lane whose early segments expired although what a partition had before is still there."""
+    store = StoreWriter(folder).storage_class("fast").stream("plays", 1)
+    first, second = store.lane().start(), store.lane().start()
+    store.place(0, first)
+    first.open_segment().events(Batch().event(0, b"term 1, 0").event(0, b"term 1, 1")).seal()
+    store.place(0, second, 2, 2)
+    for i in range(3):
+        second.open_segment().events(Batch(TIME_0 + i).event(0, b"term 2, %d" % (2 + i))).seal()
+    os.unlink(os.path.join(second.folder, "0000000000000001.seg"))
+    store.write_meta()
+
+
 IMAGES = {name[5:]: make for name, make in sorted(globals().items()) if name.startswith("make_")}
 
 

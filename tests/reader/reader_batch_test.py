@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The Python reader on batches with right checksums and wrong content: each is found, placed and named."""
+"""The Python reader on batches with right checksums and wrong content: each is named."""
 
+import os
 import os
 import struct
 
 from make_store import new_store
 from reader_case import DamageTest
 from store_writer import (BLOCK, CHECKPOINT, EPOCH_START, EVENTS, MARK, RUN_SOURCE, RUN_STATE,
-                          RUN_TIME, Batch, run, state_run)
+                          RUN_TIME, Batch, StoreWriter, run, state_run)
 
 
 class HeaderTest(DamageTest):
@@ -146,6 +147,44 @@ class CheckpointTest(DamageTest):
         lane.open_segment().events(Batch().event(0, b"term 2"))
         lane.has(0, 1, 0, 5).start().state_batches(EPOCH_START)
         self.damaged("term 1 is stated, but the lane has term 2", position=2 * BLOCK)
+
+    def test_a_term_that_left_cannot_come_back(self):
+        for by_table in (True, False):
+            with self.subTest(by_table):
+                self.folder = os.path.join(self.folder, "x")
+                store = StoreWriter(self.folder).storage_class("fast").stream("plays", 1)
+                lane, other = store.lane().start(), store.lane().start()
+                store.place(0, lane)
+                lane.open_segment().events(Batch().event(0, b"term 1"))
+                state = lane.states.pop(0)
+                lane.start().state_batches(EPOCH_START)
+                lane.states[0] = state
+                if by_table:
+                    lane.events(Batch().event(0, b"back"))
+                else:
+                    lane.start().state_batches(EPOCH_START)
+                store.place(0, other, 2, 1).write_meta()
+                self.damaged("it is back with term 1, which it had when it left",
+                             position=3 * BLOCK)
+
+    def test_a_table_cannot_go_back_to_a_lower_term(self):
+        store, lane = new_store(self.folder, 1)
+        store.place(0, lane, 2, 4).write_meta()
+        lane.open_segment().events(Batch().event(0, b"term 2"))
+        lane.events(Batch().event(0, b"term 1"), table=struct.pack("<QIHH", 5, 1, 0, 1))
+        self.damaged("partition 0: term 1 after term 2", position=2 * BLOCK)
+
+    def test_a_new_term_in_a_table_begins_where_it_was_said_to(self):
+        store = StoreWriter(self.folder).storage_class("fast").stream("plays", 1)
+        lane, other = store.lane().start(), store.lane().start()
+        store.place(0, lane)
+        lane.open_segment().events(Batch().event(0, b"term 1"))
+        del lane.states[0]
+        lane.start().state_batches(EPOCH_START).has(0, 2, 1)
+        lane.events(Batch().event(0, b"term 2"))
+        store.place(0, lane, 2, 2).write_meta()
+        other.open_segment()
+        self.damaged("partition 0: term 2 starts at 1 in lane 0, elsewhere at 2", "store.meta")
 
     def test_a_segment_without_a_checkpoint(self):
         _, lane = new_store(self.folder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The Python reader on lanes and meta files that contradict each other: each is found, placed and named."""
+"""The Python reader on lanes and meta files that contradict each other: each is named."""
 
 import os
 import struct
@@ -90,6 +90,8 @@ class MetaTest(DamageTest):
                    store.streams.__setitem__(0, stream(count=3)))
         self.wrong("streams plays and again both own partition 1", lambda store, _:
                    store.streams.append(stream(name="again", first=1, count=1)))
+        self.wrong("two streams have the same name", lambda store, _:
+                   store.stream("plays", 1))
         self.wrong("a name is empty", lambda store, _:
                    store.streams.__setitem__(0, stream(name="")))
         self.wrong("a name is empty or not zero-terminated", lambda store, _:
@@ -98,6 +100,8 @@ class MetaTest(DamageTest):
                    store.classes.append(("odd", 7)))
         self.wrong("partition 0 lives in lane 5, which does not exist", lambda store, _:
                    store.partitions.__setitem__(0, (0, 1, 5)))
+        self.wrong("lane 0 names class 4, which does not exist", lambda store, lane:
+                   setattr(lane, "class_index", 4))
         self.wrong("lane 0 is listed twice", lambda store, lane: store.lanes.append(lane))
 
     def test_records_must_fill_the_slot(self):
@@ -117,6 +121,11 @@ class MetaTest(DamageTest):
         lane.number = 1
         lane.start()
         self.damaged("it belongs to lane 1 of class 0, not to lane 0", "lane-00000/lane.meta")
+
+    def test_a_lane_meta_that_is_none(self):
+        self.store()
+        self.edit("lane-00000/lane.meta", 0, bytes(2 * BLOCK))
+        self.damaged("no slot has the magic SLLANEM0", "lane-00000/lane.meta")
 
     def test_the_salt_is_part_of_every_checksum(self):
         self.store()

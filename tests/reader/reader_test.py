@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The Python reader on whole stores: checksum, hash, what it prints and what it counts."""
 
+import fcntl
 import os
 import random
+import shutil
+import struct
 import subprocess
 import sys
 import unittest
@@ -11,6 +14,7 @@ import make_store
 import sluice_reader
 from reader_case import Folder, read
 from sluice_crc import POLYNOMIAL, SPARSE_MULTIPLES, crc32c, crc32c_plain
+from sluice_lane import READERS_LOCK_BYTE
 from sluice_siphash import siphash13
 from store_writer import Batch, StoreWriter
 
@@ -84,16 +88,23 @@ class WholeStoreTest(Folder):
         self.assertEqual(self.texts(store, "--stream", "logs", "--partition", "7"),
                          ["log 13 0", "log 13 1"])
         skips = self.json(store, "--stream", "skips")
-        self.assertEqual([(e["partition"], e["offset"], bytes.fromhex(e["data"])) for e in skips],
-                         [(0, i, b"%d of 5" % n) for i, n in enumerate((0, 2, 3, 5))])
+        self.assertEqual([(e["partition"], e["offset"], e["value"]) for e in skips],
+                         [(0, i, "%d of 5" % n) for i, n in enumerate((0, 2, 3, 5))])
 
     def test_sources_are_looked_up_in_their_batch(self):
         sources = [event.get("source") for event in self.json(self.image("sources"))]
         self.assertEqual(sources, ["192.0.2.33:40001", None, "[2001:db8::7]:65535",
                                    "192.0.2.33:40001", "[2001:db8::7]:1"])
 
+    def test_a_payload_that_is_no_text_is_base64_in_json(self):
+        _, lane = make_store.new_store(self.folder, 1)
+        lane.open_segment().events(Batch().event(0, b"\xff\0").event(0, "\u00e9\0\"".encode())
+                                   .event(0, b""))
+        self.assertEqual([(e.get("value"), e.get("value_base64")) for e in self.json(self.folder)],
+                         [(None, "/wA="), ("\u00e9\0\"", None), ("", None)])
+
     def test_times_follow_the_base_in_force(self):
-        times = [e["time_ns"] - make_store.TIME_0 for e in self.json(self.image("times"))]
+        times = [e["receive_ns"] - make_store.TIME_0 for e in self.json(self.image("times"))]
         self.assertEqual(times, [0, 0xFFFFFFFF, 5_000_000_017, -3_599_999_999_999, 5])
 
     def test_void_events_are_left_out(self):
@@ -118,7 +129,18 @@ class WholeStoreTest(Folder):
         store.write_meta()
         self.assertEqual(self.texts(folder, "--stream", "plays", "--partition", "0"),
                          ["term 1", "term 2", "term 3"])
-        self.assertEqual(self.texts(folder, "--stream", "plays"), ["term 2", "term 1", "term 3"])
+        self.assertEqual(self.texts(folder, "--stream", "plays"), ["term 1", "term 2", "term 3"])
+        self.assertEqual(self.texts(folder), ["term 2", "term 1", "term 3"])
+
+    def test_a_partition_that_moves_without_a_checkpoint_goes_on(self):
+        store = self.image("rehomed")
+        events = self.json(store, "--stream", "plays", "--partition", "0")
+        self.assertEqual([(e["offset"], e["value"]) for e in events],
+                         [(0, "here"), (1, "moved"), (2, "stays")])
+
+    def test_what_expired_in_a_later_lane_is_no_hole(self):
+        events = self.json(self.image("outlived"), "--stream", "plays")
+        self.assertEqual([e["offset"] for e in events], [0, 1, 3, 4])
 
     def test_unknown_kinds_and_types_are_skipped_and_counted(self):
         store = self.image("unknown")
@@ -164,6 +186,24 @@ class WholeStoreTest(Folder):
             meta.write(b"torn")
         self.assertEqual(self.summary(folder)["streams"][0]["name"], "newer")
 
+    def test_a_lane_on_another_path_is_counted_and_left_out(self):
+        store, _ = make_store.new_store(self.folder, 1)
+        away = store.lane()
+        shutil.rmtree(away.folder)
+        away.path_index = 1
+        store.write_meta()
+        totals = self.summary(self.folder)["totals"]
+        self.assertEqual(totals["lanes_on_other_paths"], 1)
+
+    def test_a_segment_that_is_being_removed_has_expired(self):
+        store = self.image("sealed")
+        first = os.path.join(store, "lane-00000", "0000000000000001.seg")
+        lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, READERS_LOCK_BYTE, 1, 0)
+        with open(first, "r+b") as file:
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, lock)
+            self.assertEqual(len(self.texts(store)), 800)
+        self.assertEqual(len(self.texts(store)), 1200)
+
     def test_temporary_segments_and_foreign_files_are_ignored(self):
         store = self.image("plain")
         for name in ("0000000000000002.tmp", "notes.txt", "0000000000000002.seg.bak"):
@@ -199,6 +239,15 @@ class CommandLineTest(Folder):
                               capture_output=True, check=True)
         self.assertTrue(done.stdout.startswith(b"u000 plays track 0u037 plays track 1"))
         self.assertEqual(done.stderr, b"")
+
+    def test_a_reader_of_its_output_that_leaves_is_no_error(self):
+        store = self.image("large")
+        script = os.path.join(os.path.dirname(sluice_reader.__file__), "sluice_reader.py")
+        with subprocess.Popen([sys.executable, script, store, "--format", "hex"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.read(1)
+            process.stdout.close()
+            self.assertEqual((process.stderr.read(), process.wait()), (b"", 0))
 
 
 if __name__ == "__main__":

@@ -80,11 +80,9 @@ class Footer(NamedTuple):
 
 def parse_header(file, data, position, salt_crc, lane, segment):
     """The header of the batch at `position`, whose CRC, version and place are right."""
-    if data[:4] != b"SLB0":
-        raise NoBatch("there is no batch magic")
     raw = data[:HEADER_BYTES]
-    if len(raw) < HEADER_BYTES:
-        raise NoBatch("the header is cut short")
+    if raw[:4] != b"SLB0" or len(raw) < HEADER_BYTES:
+        raise NoBatch("there is no batch magic")
     header = Header(*HEADER.unpack(raw))
     if crc32c(raw[:8] + bytes(4) + raw[12:], salt_crc) != header.header_crc:
         raise NoBatch("the header's checksum is wrong")

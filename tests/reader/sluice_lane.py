@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One lane: its segments, the chain of its batches, its end."""
 
-import errno
 import fcntl
 import os
 import re
@@ -39,14 +38,7 @@ class Segment:
         os.close(self.fd)
 
     def read(self, position, length):
-        parts = []
-        while length:
-            part = os.pread(self.fd, length, position)
-            if not part:
-                break
-            parts.append(part)
-            position, length = position + len(part), length - len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return os.pread(self.fd, length, position)
 
     def header_at(self, position, block):
         return fmt.parse_header(self.path, block, position, self.salt_crc, self.lane, self.number)
@@ -118,10 +110,8 @@ class LaneLog:
             try:
                 self.segments.append(Segment(path, self.lane.number, int(match[1], 16),
                                              self.salt_crc))
-            except OSError as error:
-                # Expired between listing and opening, or being removed.
-                if error.errno not in (errno.ENOENT, errno.EAGAIN, errno.EACCES):
-                    raise
+            except (FileNotFoundError, BlockingIOError):
+                pass  # expired between listing and opening, or being removed
 
     def scan(self):
         """Check the whole chain; Damage when the lane does not hold what it must."""

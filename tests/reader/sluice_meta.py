@@ -10,7 +10,7 @@ from sluice_crc import crc32c
 VERSION = 0
 STORE_SLOT_BYTES = 4_194_304
 LANE_SLOT_BYTES = 4096
-NOBODY = 0xFFFF
+NO_LANE = 0xFFFF
 
 STORE_HEADER = struct.Struct("<8sIIQIIIIII16sQ56x")
 CLASS = struct.Struct("<64sB15x")
@@ -189,7 +189,7 @@ def _check_streams(meta, where):
 
 
 def _check_lanes(meta, where_lane, where_partition):
-    numbers = set()
+    numbers = {NO_LANE}
     for i, lane in enumerate(meta.lanes):
         if lane.number in numbers:
             raise Damage(meta.file, where_lane(i), f"lane {lane.number} is listed twice")

@@ -8,11 +8,12 @@ both agree is what the page describes. Standard library only. Exit codes: 0 the 
 """
 
 import argparse
+import base64
 import gc
-import ipaddress
 import json
 import os
 import resource
+import socket
 import sys
 import time
 
@@ -36,7 +37,8 @@ def parse_arguments(arguments):
                         help="print this partition of the stream only, counted from 0")
     parser.add_argument("--format", choices=sorted(FORMATS), default="lines",
                         help="lines: each payload and a newline (default); raw: payloads only; "
-                        "hex: each payload in hex; json: one object an event")
+                        "hex: each payload in hex; json: an object a line, as sluicectl read "
+                        "writes it, with the stream's name")
     parser.add_argument("--check", action="store_true", help="print no event, only the verdict")
     parser.add_argument("--key", metavar="OFFSET:LENGTH", type=_key_range,
                         help="recompute the partition of each event from these payload bytes")
@@ -73,11 +75,14 @@ def format_json(store, batch):
     for offset, (partition, source, time_ns, payload) in batch.numbered():
         stream = store.stream_of[partition]
         event = {"stream": stream.name, "partition": partition - stream.first_partition,
-                 "offset": offset, "time_ns": time_ns}
+                 "offset": offset, "receive_ns": time_ns}
         if source:
             event["source"] = source_text(batch.sources[source])
-        event["data"] = payload.hex()
-        lines.append(json.dumps(event, separators=(",", ":"), ensure_ascii=False))
+        try:
+            event["value"] = payload.decode()
+        except UnicodeDecodeError:
+            event["value_base64"] = base64.b64encode(payload).decode()
+        lines.append(json.dumps(event, separators=(",", ":")))
     lines.append("")
     return "\n".join(lines).encode()
 
@@ -88,8 +93,8 @@ FORMATS = {"lines": format_lines, "raw": format_raw, "hex": format_hex, "json": 
 def source_text(entry):
     family, port, address = entry
     if family == 4:
-        return f"{ipaddress.IPv4Address(address[:4])}:{port}"
-    return f"[{ipaddress.IPv6Address(address)}]:{port}"
+        return f"{socket.inet_ntop(socket.AF_INET, address[:4])}:{port}"
+    return f"[{socket.inet_ntop(socket.AF_INET6, address)}]:{port}"
 
 
 class Selection:
@@ -105,9 +110,10 @@ class Selection:
             names = ", ".join(s.name for s in store.meta.streams)
             raise Usage(f"there is no stream {stream_name!r}; the store has: {names}")
         first, count = stream.first_partition, stream.partition_count
-        if index is None:
+        if index is None and count > 1:
             self.partitions = frozenset(range(first, first + count))
             return
+        index = index or 0
         if not 0 <= index < count:
             raise Usage(f"stream {stream_name} has no partition {index}, only 0 to {count - 1}")
         self.partitions = frozenset((first + index,))

@@ -47,7 +47,7 @@ class LanePartitions:
             raise Damage(file, header.position, f"batch {header.number}: {meaning}")
 
         states = header.kind in (fmt.CHECKPOINT, fmt.EPOCH_START)
-        if opens_segment and not states:
+        if opens_segment and header.kind != fmt.CHECKPOINT:
             wrong("the segment does not open with a checkpoint")
         if epoch_rises and not states:
             wrong(f"epoch {header.epoch} begins without an epoch start")
@@ -141,9 +141,7 @@ class LanePartitions:
             if term <= self.left.get(partition, -1):
                 wrong(f"it is back with term {term}, which it had when it left")
             state = self._enter(partition, term, first)
-            known = self.starts.setdefault((partition, term), first)
-            if known != first:
-                wrong(f"term {term} starts at {first}, but before it was {known}")
+            self.starts[partition, term] = first
         state.first, state.file, state.position = first, file, header.position
         return state
 
@@ -227,9 +225,6 @@ class Join:
             start, held = starts.get(term), by_term.get(term)
             if not term or limit is not None and start is not None and start >= limit:
                 continue
-            if held and start is not None and held.first < start:
-                raise Damage(held.file, held.position, f"partition {partition}: term {term} starts "
-                             f"at {start}, but holds offset {held.first}")
             begins = held.first if held else start
             if end is not None and begins > end and \
                     not (held and (partition, term, begins) in self.heads):

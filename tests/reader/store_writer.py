@@ -62,6 +62,7 @@ class LaneWriter:
 
     def __init__(self, store, number, class_index=0, worker=0):
         self.store, self.number, self.class_index, self.worker = store, number, class_index, worker
+        self.path_index = 0
         self.folder = os.path.join(store.folder, f"lane-{number:05d}")
         os.makedirs(self.folder)
         self.epoch = self.segment = self.batch_number = self.durable = 0
@@ -222,7 +223,7 @@ class StoreWriter:
             [struct.pack("<64sB15x", name.encode(), level) for name, level in self.classes] +
             [struct.pack("<64sIHHH6x16s", name.encode(), count, first, class_index, port, key)
              for name, count, first, class_index, port, key in self.streams] +
-            [struct.pack("<HHHH8x", lane.number, lane.class_index, lane.worker, 0)
+            [struct.pack("<HHHH8x", lane.number, lane.class_index, lane.worker, lane.path_index)
              for lane in self.lanes] +
             [struct.pack("<QIHH", start, term, lane, 0) for start, term, lane in self.partitions])
         slot = struct.pack("<8sIIQIIIIII16sQ56x", b"SLCESTM0", 0, 0, self.generation,
