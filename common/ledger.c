@@ -66,6 +66,12 @@ static uint64_t drops_sum(const uint64_t *drops, enum sl_drop_stage stage)
 	return sum;
 }
 
+// An RX lcore has no ring to the worker on the same lcore.
+static bool ring_exists(const struct sl_shm_ring *ring)
+{
+	return ring->entry_count != 0;
+}
+
 // Which words of a ring to compare: live ones, or those noted when the marker passed.
 static uint64_t ring_enqueued(const struct sample *sample, const struct sl_shm_ring *ring)
 {
@@ -85,7 +91,7 @@ static void rx_lines(struct sl_ledger *ledger, const struct sample *sample, uint
 	const struct sl_shm_lcore *lcore = &shm->lcores[index];
 	const struct sl_rx_counters *rx = &sample->rx[index];
 	struct sl_ledger_range enqueued = exactly(rx->enqueued);
-	uint64_t rings_enqueued = 0;
+	struct sl_ledger_range rings = {0};
 
 	line_sides(line_add(ledger, "frames", "lcore %u parse", lcore->lcore_id), "frames",
 		exactly(rx->frames), "datagrams + drops in parse",
@@ -96,14 +102,19 @@ static void rx_lines(struct sl_ledger *ledger, const struct sample *sample, uint
 		exactly(rx->events), "enqueued + direct + ring_full",
 		exactly(rx->enqueued + rx->direct + drops_sum(rx->drops, SL_DROP_STAGE_STEER)));
 
-	// A marker that found its ring full was sent some turns after the copy of the counters.
+	for (uint32_t i = 0; i < shm->header->ring_count; i++) {
+		const struct sl_shm_ring *ring = &shm->rings[i];
+		if (ring->rx_index != lcore->rx_index)
+			continue;
+		rings.low += ring_enqueued(sample, ring);
+		rings.high += SL_LOAD(ring->enqueued);
+	}
+	// Markers pass some turns before the copy when a ring is full: both sides are ranges from
+	// the snapshot to now. Events move only from one to the other, so they still meet.
 	if (sample->ports_before != NULL)
 		enqueued.high = SL_LOAD(lcore->rx.enqueued);
-	for (uint32_t i = 0; i < shm->header->ring_count; i++)
-		if (shm->rings[i].rx_index == lcore->rx_index)
-			rings_enqueued += ring_enqueued(sample, &shm->rings[i]);
 	line_sides(line_add(ledger, "events", "lcore %u to rings", lcore->lcore_id), "enqueued",
-		enqueued, "enqueued by ring", exactly(rings_enqueued));
+		enqueued, "enqueued by ring", rings);
 }
 
 static void worker_lines(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
@@ -215,7 +226,8 @@ static int evaluate(struct sl_ledger *ledger, const struct sample *sample)
 		if (shm->lcores[i].is_rx != 0)
 			rx_lines(ledger, sample, i);
 	for (uint32_t i = 0; i < header->ring_count; i++)
-		ring_line(ledger, sample, i);
+		if (ring_exists(&shm->rings[i]))
+			ring_line(ledger, sample, i);
 	direct_line(ledger, sample);
 	for (uint32_t i = 0; i < header->lcore_count; i++)
 		if (shm->lcores[i].is_worker != 0)
@@ -272,8 +284,9 @@ static bool is_whole(const struct sl_shm *shm, uint64_t snapshot)
 	}
 	for (uint32_t i = 0; i < shm->header->ring_count; i++) {
 		const struct sl_shm_ring *ring = &shm->rings[i];
-		if (SL_LOAD_ACQUIRE(ring->marker_sent) != snapshot ||
-			SL_LOAD_ACQUIRE(ring->marker_received) != snapshot)
+		if (ring_exists(ring) &&
+			(SL_LOAD_ACQUIRE(ring->marker_sent) != snapshot ||
+				SL_LOAD_ACQUIRE(ring->marker_received) != snapshot))
 			return false;
 	}
 	return true;

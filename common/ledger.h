@@ -9,9 +9,8 @@
 // through the rings; only the ports' counters, which drivers and the kernel write while we read,
 // are known as ranges between two samples. Ranges are sound if (a) the segment's ports were
 // published before snapshot N was asked for (first sample) and again after all lcores had taken it
-// (second sample), and (b) a publisher reads xsk_in_ring first, then the losses, ipackets and
-// xdp_redirect: then a frame on its way is seen at least once. Without traffic a range is one
-// number.
+// (second sample), and (b) a publisher reads the sockets' counters, xsk_in_ring with them, before
+// ipackets: then a frame on its way is seen at least once. Without traffic a range is one number.
 #pragma once
 
 #include "base.h"

@@ -87,7 +87,8 @@ struct sl_shm_lcore {
 struct sl_shm_ring {
 	// Written at start.
 	uint32_t rx_index, worker_index;
-	uint32_t entry_count, reserved;
+	uint32_t entry_count; // 0: no ring, for both are the same lcore
+	uint32_t reserved;
 	// Written by the RX lcore.
 	uint64_t enqueued SL_CACHE_ALIGNED;
 	uint64_t enqueued_at_marker, marker_sent;

@@ -231,6 +231,8 @@ static json_t *ring_stats(const struct sl_shm *shm, uint32_t index)
 {
 	const struct sl_shm_ring *ring = &shm->rings[index];
 
+	if (ring->entry_count == 0)
+		return json_null();
 	return json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:I}", "ring", (int)index, "rx",
 		(int)ring->rx_index, "worker", (int)ring->worker_index, "entries",
 		(int)ring->entry_count, "enqueued", COUNT(ring->enqueued), "dequeued",

@@ -149,7 +149,7 @@ int sl_made_segment_create(struct sl_made_segment *made)
 {
 	const struct sl_shm_counts counts = {.port_count = 1,
 		.lcore_count = 3,
-		.ring_count = 2,
+		.ring_count = 3,
 		.lane_count = 2,
 		.stream_count = 2,
 		.partition_count = 3};
@@ -173,6 +173,9 @@ int sl_made_segment_create(struct sl_made_segment *made)
 		fill_snapshot(&made->shm.lcores[i]);
 	fill_ring(&made->shm.rings[0], 60);
 	fill_ring(&made->shm.rings[1], 30);
+	// The third stays zero: lcore 2 has no ring to itself.
+	made->shm.rings[2].rx_index = 1;
+	made->shm.rings[2].worker_index = 1;
 	fill_port(made);
 	fill_store(&made->shm);
 	return 0;
