@@ -57,8 +57,8 @@ static void every_fault_is_printed_with_its_place(void)
 {
 	static const char *const lines[] = {
 		"run 31: 90 of 100 events found, in 2 partitions; 93 events read\n",
-		"missing 10, doubled 1, reordered 1, corrupt 1, strayed 1, offset 1, foreign 1; "
-		"of other runs 0\n",
+		"missing 10, doubled 1, reordered 1, corrupt 1, strayed 1, offset 1, foreign 1; of",
+		"; of other runs 0\n",
 		"  missing: sequence 50, of key 0, whose partition is 2\n",
 		"  missing: sequence 91 to 99, of key 0, whose partition is 2\n",
 		"  doubled: sequence 3, key 0, partition 2, offset 89\n",
