@@ -14,7 +14,7 @@ demo_has() { # EVENTS
 
 assert_eq "$("${ctl[@]}" status --json | jq -r .state)" running 'state of the kept data plane'
 wait_until 'the events of the demo can be read' demo_has 20000
-echo 'hello from nc' | ip netns exec sluice-demo nc -u -q 0 198.18.99.1 5000
+echo 'hello from nc' | ip netns exec sluice-demo nc -u -q 0 198.18.99.1 9000
 wait_until 'the line has arrived' demo_has 20001
 "${ctl[@]}" read plays --format lines >"$work/events"
 assert_eq "$(grep -c '^hello from nc$' "$work/events")" 1 'lines that nc sent'
