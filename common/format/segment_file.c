@@ -264,6 +264,13 @@ static uint64_t skip_hole(const struct sl_segment_file *file, uint64_t position)
 	return (uint64_t)data / SL_BLOCK_BYTES * SL_BLOCK_BYTES;
 }
 
+static bool is_zero(const void *block)
+{
+	static const char zeros[SL_BLOCK_BYTES];
+
+	return memcmp(block, zeros, SL_BLOCK_BYTES) == 0;
+}
+
 static int look_at_block(struct sl_segment_file *file, uint64_t position,
 	struct sl_look_ahead *ahead, struct sl_err *err)
 {
@@ -275,10 +282,12 @@ static int look_at_block(struct sl_segment_file *file, uint64_t position,
 			"%s: batch of format version %u at position %" PRIu64
 			", this program knows version %d: use the program that wrote it",
 			file->path, header->version, position, SL_FORMAT_VERSION);
+	ahead->byte_count += is_zero(header) ? 0 : SL_BLOCK_BYTES;
 	if (verdict != SL_BATCH_OK)
 		return 0;
 	ahead->header_count++;
-	ahead->number_max = SL_MAX(ahead->number_max, header->number);
+	ahead->number_min = SL_MIN(ahead->number_min, header->number);
+	ahead->epoch_max = SL_MAX(ahead->epoch_max, header->epoch);
 	if (header->durable_mark > ahead->mark_max) {
 		ahead->mark_max = header->durable_mark;
 		ahead->mark_position = position;

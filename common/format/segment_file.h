@@ -53,11 +53,13 @@ void sl_segment_file_forget(struct sl_segment_file *file);
 int sl_segment_file_batch(struct sl_segment_file *file, uint64_t position, bool only_header,
 	const struct sl_batch_header **batch, enum sl_batch_verdict *verdict, struct sl_err *err);
 
-// What stands behind the end of the log.
+// What stands behind the end of the log. Starts as zeros, number_min as UINT64_MAX.
 struct sl_look_ahead {
 	uint64_t header_count; // valid ones of this place
+	uint64_t byte_count; // of blocks that are not zero
 	uint64_t mark_max; // their largest durable mark
-	uint64_t number_max;
+	uint64_t number_min;
+	uint64_t epoch_max;
 	uint64_t mark_position; // where mark_max was seen
 };
 

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "format/lane_reader.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REMEDY "restore the file from a copy; what was read before it is right"
+
+int sl_lane_reader_open(struct sl_lane_reader *reader, const char *lane_path, uint16_t lane,
+	uint32_t salt_crc, struct sl_err *err)
+{
+	int result;
+
+	*reader = (struct sl_lane_reader){.lane = lane, .salt_crc = salt_crc};
+	snprintf(reader->path, sizeof(reader->path), "%s", lane_path);
+	result = sl_segment_list_read(&reader->segments, reader->path, err);
+	return result == -ENOENT ? 0 : result;
+}
+
+void sl_lane_reader_close(struct sl_lane_reader *reader)
+{
+	sl_segment_file_close(reader->file);
+	reader->file = NULL;
+	sl_segment_list_free(&reader->segments);
+}
+
+void sl_lane_reader_skip_to(struct sl_lane_reader *reader, uint64_t segment)
+{
+	while (reader->next_index < reader->segments.count &&
+		reader->segments.numbers[reader->next_index] < segment)
+		reader->seen_segment = reader->segments.numbers[reader->next_index++];
+}
+
+// A running appliance makes new segments: those that were not there yet come next.
+static int list_again(struct sl_lane_reader *reader, struct sl_err *err)
+{
+	struct sl_segment_list list;
+	int result = sl_segment_list_read(&list, reader->path, err);
+
+	if (result < 0)
+		return result == -ENOENT ? 0 : result;
+	sl_segment_list_free(&reader->segments);
+	reader->segments = list;
+	reader->next_index = 0;
+	while (reader->next_index < list.count &&
+		list.numbers[reader->next_index] <= reader->seen_segment)
+		reader->next_index++;
+	return 0;
+}
+
+static void leave_segment(struct sl_lane_reader *reader)
+{
+	reader->byte_count += reader->file->bytes_read;
+	reader->previous_is_sealed = reader->file->is_sealed;
+	sl_segment_file_close(reader->file);
+	reader->file = NULL;
+}
+
+static int open_segment(struct sl_lane_reader *reader, uint64_t number,
+	struct sl_segment_file **file, struct sl_err *err)
+{
+	return sl_segment_file_open(
+		file, reader->path, reader->lane, number, reader->salt_crc, err);
+}
+
+// Opens the next segment. Returns 1, 0 when there is none, or a negative errno.
+static int enter_segment(struct sl_lane_reader *reader, struct sl_err *err)
+{
+	bool is_listed_again = false;
+
+	for (;;) {
+		int result;
+
+		if (reader->next_index == reader->segments.count) {
+			if (is_listed_again)
+				return 0;
+			is_listed_again = true;
+			result = list_again(reader, err);
+			if (result < 0)
+				return result;
+			continue;
+		}
+		reader->seen_segment = reader->segments.numbers[reader->next_index++];
+		result = open_segment(reader, reader->seen_segment, &reader->file, err);
+		if (result == 0)
+			break;
+		if (result != -ENOENT)
+			return result;
+		// Taken by retention: nothing can be held against what comes next.
+		reader->expired_count++;
+		reader->is_chained = false;
+	}
+	reader->position = 0;
+	return 1;
+}
+
+static bool continues_chain(
+	const struct sl_lane_reader *reader, const struct sl_batch_header *batch)
+{
+	if (!reader->is_chained)
+		return true;
+	return batch->number == reader->last_number + 1 &&
+		batch->prev_body_crc == reader->last_body_crc && batch->epoch >= reader->last_epoch;
+}
+
+static void note_mark(
+	struct sl_lane_reader *reader, uint64_t mark, uint64_t segment, uint64_t position)
+{
+	if (mark <= reader->mark_max)
+		return;
+	reader->mark_max = mark;
+	reader->mark_segment = segment;
+	reader->mark_position = position;
+}
+
+static void accept_batch(struct sl_lane_reader *reader, const struct sl_batch_header *batch)
+{
+	note_mark(reader, batch->durable_mark, batch->segment, batch->position);
+	reader->is_chained = true;
+	reader->last_number = batch->number;
+	reader->last_epoch = batch->epoch;
+	reader->last_body_crc = batch->body_crc;
+	reader->epoch_max = SL_MAX(reader->epoch_max, batch->epoch);
+	reader->position += sl_batch_block_bytes(batch);
+	reader->batch_count++;
+}
+
+// 1 when the batch at the reader's position is the next of the chain, 0 when not.
+static int look(struct sl_lane_reader *reader, const struct sl_batch_header **batch,
+	enum sl_batch_verdict *verdict, struct sl_err *err)
+{
+	int result =
+		sl_segment_file_batch(reader->file, reader->position, false, batch, verdict, err);
+
+	if (result < 0)
+		return result;
+	return *verdict == SL_BATCH_OK && continues_chain(reader, *batch);
+}
+
+// Whether a later segment goes on where the chain stands. 1 yes: leave this one.
+static int find_successor(struct sl_lane_reader *reader, struct sl_err *err)
+{
+	int result = list_again(reader, err);
+	int found = 0;
+
+	for (size_t i = reader->next_index; result == 0 && !found && i < reader->segments.count;
+		i++) {
+		const struct sl_batch_header *head;
+		enum sl_batch_verdict verdict;
+		struct sl_segment_file *file;
+
+		result = open_segment(reader, reader->segments.numbers[i], &file, err);
+		if (result == -ENOENT) {
+			result = 0;
+			continue;
+		}
+		if (result == 0)
+			result = sl_segment_file_batch(file, 0, true, &head, &verdict, err);
+		if (result == 0 && verdict == SL_BATCH_OK && reader->is_chained)
+			found = continues_chain(reader, head);
+		sl_segment_file_close(file);
+	}
+	return result < 0 ? result : found;
+}
+
+// Everything behind the end: in this segment and in those that follow.
+static int look_ahead(struct sl_lane_reader *reader, struct sl_err *err)
+{
+	struct sl_look_ahead *ahead = &reader->ahead;
+	int result;
+
+	*ahead = (struct sl_look_ahead){.number_min = UINT64_MAX};
+	result = sl_segment_file_look_ahead(reader->file, reader->position, ahead, err);
+	note_mark(reader, ahead->mark_max, reader->file->number, ahead->mark_position);
+	for (size_t i = reader->next_index; result == 0 && i < reader->segments.count; i++) {
+		uint64_t number = reader->segments.numbers[i];
+		struct sl_segment_file *file;
+
+		result = open_segment(reader, number, &file, err);
+		if (result == -ENOENT) {
+			result = 0;
+			continue;
+		}
+		if (result == 0)
+			result = sl_segment_file_look_ahead(file, 0, ahead, err);
+		if (result == 0 && file->is_sealed)
+			note_mark(reader, file->footer.last_number, number,
+				sl_segment_file_usable_bytes(file));
+		note_mark(reader, ahead->mark_max, number, ahead->mark_position);
+		sl_segment_file_close(file);
+	}
+	reader->epoch_max = SL_MAX(reader->epoch_max, ahead->epoch_max);
+	return result;
+}
+
+int sl_lane_reader_damage(const struct sl_lane_reader *reader, const char *what, struct sl_err *err)
+{
+	return sl_err_set(err, -EBADMSG, "%s: %s in batch %" PRIu64 ": " REMEDY, reader->file->path,
+		what, reader->last_number);
+}
+
+static int damage_in_sealed(
+	const struct sl_lane_reader *reader, const char *what, struct sl_err *err)
+{
+	return sl_err_set(err, -EBADMSG,
+		"%s: %s at position %" PRIu64 " of a sealed segment, whose batches go on to "
+		"position %" PRIu64 " and number %" PRIu64 ": " REMEDY,
+		reader->file->path, what, reader->position, reader->file->footer.end_position,
+		reader->file->footer.last_number);
+}
+
+static int damage_below_mark(
+	const struct sl_lane_reader *reader, uint64_t number, const char *what, struct sl_err *err)
+{
+	return sl_err_set(err, -EBADMSG,
+		"%s: %s at position %" PRIu64 ", where batch %" PRIu64 " was: but segment %" PRIu64
+		" says at position %" PRIu64 " that all batches up to %" PRIu64
+		" were on stable storage: " REMEDY,
+		reader->file->path, what, reader->position, number, reader->mark_segment,
+		reader->mark_position, reader->mark_max);
+}
+
+// What a break means. Returns 1 to look again (or in the next segment), 0 for the end of the log.
+static int at_break(
+	struct sl_lane_reader *reader, enum sl_batch_verdict verdict, struct sl_err *err)
+{
+	const char *what = verdict == SL_BATCH_OK ? "a batch that does not continue the chain"
+						  : sl_batch_verdict_name(verdict);
+	const struct sl_batch_header *batch;
+	uint64_t missing_number;
+	int result;
+
+	// A valid batch behind a whole segment has the next number, or something is gone.
+	if (verdict == SL_BATCH_OK && reader->position == 0 && reader->previous_is_sealed)
+		return sl_err_set(err, -EBADMSG,
+			"%s does not continue the sealed segment before it, which ends with batch "
+			"%" PRIu64 ": a segment is missing or foreign; " REMEDY,
+			reader->file->path, reader->last_number);
+	result = find_successor(reader, err);
+	if (result != 0) {
+		if (result > 0)
+			leave_segment(reader);
+		return result;
+	}
+	result = look_ahead(reader, err);
+	if (result < 0)
+		return result;
+	missing_number =
+		reader->is_chained ? reader->last_number + 1 : reader->ahead.number_min - 1;
+	if (reader->mark_max < missing_number)
+		return 0;
+	// The mark may be newer than our look at the batch: what it vouches for is there by now.
+	sl_segment_file_forget(reader->file);
+	result = look(reader, &batch, &verdict, err);
+	if (result != 0)
+		return result;
+	result = find_successor(reader, err);
+	if (result != 0) {
+		if (result > 0)
+			leave_segment(reader);
+		return result;
+	}
+	return damage_below_mark(reader, missing_number, what, err);
+}
+
+static bool is_at_footer(const struct sl_lane_reader *reader)
+{
+	return reader->file->is_sealed && reader->position == reader->file->footer.end_position;
+}
+
+// The footer's word on the chain.
+static int leave_sealed(struct sl_lane_reader *reader, struct sl_err *err)
+{
+	const struct sl_segment_footer *footer = &reader->file->footer;
+
+	if (reader->is_chained &&
+		(footer->last_number != reader->last_number ||
+			footer->last_body_crc != reader->last_body_crc))
+		return damage_in_sealed(reader, "an end that is not the footer's", err);
+	leave_segment(reader);
+	return 0;
+}
+
+// Looks again at what is on the disk now, once, before a break is believed. Returns as look().
+static int look_freshly(struct sl_lane_reader *reader, const struct sl_batch_header **batch,
+	enum sl_batch_verdict *verdict, struct sl_err *err)
+{
+	int result = look(reader, batch, verdict, err);
+
+	if (result != 0)
+		return result;
+	result = sl_segment_file_read_footer(reader->file, err);
+	if (result < 0 || is_at_footer(reader))
+		return result;
+	return look(reader, batch, verdict, err);
+}
+
+int sl_lane_reader_next(
+	struct sl_lane_reader *reader, const struct sl_batch_header **batch, struct sl_err *err)
+{
+	for (;;) {
+		enum sl_batch_verdict verdict;
+		int result;
+
+		if (reader->file == NULL) {
+			result = enter_segment(reader, err);
+			if (result <= 0)
+				return result;
+		}
+		if (is_at_footer(reader)) {
+			result = leave_sealed(reader, err);
+			if (result < 0)
+				return result;
+			continue;
+		}
+		result = look_freshly(reader, batch, &verdict, err);
+		if (result > 0)
+			accept_batch(reader, *batch);
+		if (result != 0)
+			return result;
+		if (is_at_footer(reader))
+			continue; // sealed meanwhile
+		if (verdict == SL_BATCH_BAD_VERSION)
+			return sl_err_set(err, -EPROTO,
+				"%s: batch of an unknown format version at position %" PRIu64
+				": use the program that wrote it",
+				reader->file->path, reader->position);
+		if (reader->file->is_sealed)
+			return damage_in_sealed(reader,
+				verdict == SL_BATCH_OK ? "a batch that does not continue the chain"
+						       : sl_batch_verdict_name(verdict),
+				err);
+		result = at_break(reader, verdict, err);
+		if (result <= 0)
+			return result;
+	}
+}

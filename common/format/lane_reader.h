@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// Walks the chain of one lane, segment by segment, batch by batch, and knows where the log ends and
+// what is damage: readers and recovery stand on the same rules (docs/format.md, "The chain").
+// Thread rule: belongs to its opener; reads only.
+#pragma once
+
+#include "base.h"
+#include "err.h"
+#include "format/segment_file.h"
+#include "format/segment_list.h"
+
+struct sl_lane_reader {
+	char path[SL_PATH_BYTES_MAX]; // of the lane's folder
+	uint16_t lane;
+	uint32_t salt_crc;
+	struct sl_segment_list segments;
+	size_t next_index; // in segments: the one to open next
+	uint64_t seen_segment; // highest number that was opened or given up
+	struct sl_segment_file *file; // NULL between segments
+	uint64_t position; // of the next batch in file
+	bool previous_is_sealed; // the segment before file ended with its footer
+	// The chain so far; nothing can be held against the first batch that is still there.
+	bool is_chained;
+	uint64_t last_number, last_epoch;
+	uint32_t last_body_crc;
+	// Largest durable mark that any valid header showed, and where.
+	uint64_t mark_max, mark_segment, mark_position;
+	// What stands behind the end, once sl_lane_reader_next() has returned 0.
+	struct sl_look_ahead ahead;
+	uint64_t epoch_max; // of any valid header, also behind the end
+	uint64_t batch_count, byte_count, expired_count;
+};
+
+// Opens the lane and lists its segments. A lane without a folder has no segments. Returns 0 or a
+// negative errno with err filled.
+int sl_lane_reader_open(struct sl_lane_reader *reader, const char *lane_path, uint16_t lane,
+	uint32_t salt_crc, struct sl_err *err);
+
+// Starts at the first segment whose number is at least this, not at the oldest. Before the first
+// sl_lane_reader_next().
+void sl_lane_reader_skip_to(struct sl_lane_reader *reader, uint64_t segment);
+
+// The next batch: its header, table and lengths are checked, its runs only by
+// sl_batch_check_runs(); it lives until the next call. Returns 1 with *batch; 0 at the end of the
+// log (call again later: a running appliance may have written more); -EBADMSG for damage, -EPROTO
+// for an unknown version, or what the device said; err names file, position and meaning.
+int sl_lane_reader_next(
+	struct sl_lane_reader *reader, const struct sl_batch_header **batch, struct sl_err *err);
+
+// Damage found by who walks the runs of the batch that was returned last: fills err, returns
+// -EBADMSG.
+int sl_lane_reader_damage(
+	const struct sl_lane_reader *reader, const char *what, struct sl_err *err);
+
+void sl_lane_reader_close(struct sl_lane_reader *reader); // legal on a zeroed struct

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "format/store_reader.h"
+
+#include "format/store_reader_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// What the tables say of each other: readers index by these numbers.
+static int check_meta(const struct sl_store_meta *meta, const char *path, struct sl_err *err)
+{
+	const struct sl_store_meta_header *header = &meta->header;
+
+	for (uint32_t i = 0; i < header->stream_count; i++) {
+		struct sl_store_meta_stream *stream = &meta->streams[i];
+
+		if (stream->first_partition + stream->partition_count > header->partition_count)
+			return sl_err_set(err, -EBADMSG,
+				"%s/" SL_STORE_META_NAME ": stream %u has partitions that are not "
+				"in the table: restore the file from a copy",
+				path, i);
+		stream->name[SL_NAME_BYTES_MAX - 1] = '\0';
+	}
+	return 0;
+}
+
+int sl_store_open(struct sl_store **opened, const char *path, struct sl_err *err)
+{
+	struct sl_store *store = calloc(1, sizeof(*store));
+	int result;
+
+	*opened = NULL;
+	if (store == NULL)
+		return sl_err_set(err, -ENOMEM, "no memory to open the store %s", path);
+	if (snprintf(store->path, sizeof(store->path), "%s", path) >= (int)sizeof(store->path)) {
+		free(store);
+		return sl_err_set(err, -ENAMETOOLONG, "the store's path is longer than %d bytes",
+			SL_PATH_BYTES_MAX - 1);
+	}
+	result = sl_store_meta_read(&store->meta, path, err);
+	if (result == -ENOENT)
+		sl_err_set(err, result, "%s holds no store: it has no " SL_STORE_META_NAME, path);
+	if (result == 0)
+		result = check_meta(&store->meta, path, err);
+	if (result == 0) {
+		store->salt_crc = sl_batch_salt_crc(store->meta.header.salt);
+		result = sl_store_terms_learn(store, err);
+	}
+	if (result < 0) {
+		sl_store_close(store);
+		return result;
+	}
+	*opened = store;
+	return 0;
+}
+
+void sl_store_close(struct sl_store *store)
+{
+	if (store == NULL)
+		return;
+	sl_store_terms_free(store);
+	sl_store_meta_free(&store->meta);
+	free(store);
+}
+
+int sl_store_find_stream(const struct sl_store *store, const char *name, struct sl_err *err)
+{
+	char names[512] = "";
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < store->meta.header.stream_count; i++) {
+		const char *known = store->meta.streams[i].name;
+
+		if (strcmp(known, name) == 0)
+			return (int)i;
+		if (used < sizeof(names))
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+				i > 0 ? ", " : "", known);
+	}
+	return sl_err_set(err, -ENOENT, "no stream '%s' in %s; it has: %s", name, store->path,
+		names[0] == '\0' ? "none" : names);
+}
+
+bool sl_store_is_live(const struct sl_store *store)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[SL_PATH_BYTES_MAX];
+	bool is_held;
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s/" SL_STORE_LOCK_NAME, store->path) >=
+		(int)sizeof(path))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	is_held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	close(fd);
+	return is_held;
+}
+
+int sl_store_open_lane(const struct sl_store *store, uint16_t lane, struct sl_lane_reader *reader,
+	struct sl_err *err)
+{
+	char path[SL_PATH_BYTES_MAX];
+	int result = sl_lane_path(path, store->path, lane, err);
+
+	*reader = (struct sl_lane_reader){0};
+	return result < 0 ? result : sl_lane_reader_open(reader, path, lane, store->salt_crc, err);
+}
+
+void sl_store_report_lane(
+	struct sl_store_report *report, const struct sl_lane_reader *reader, bool is_at_end)
+{
+	report->batch_count += reader->batch_count;
+	report->byte_count += reader->byte_count;
+	if (reader->file != NULL)
+		report->byte_count += reader->file->bytes_read;
+	report->expired_segment_count += reader->expired_count;
+	report->torn_tail_count += is_at_end && reader->ahead.byte_count > 0;
+}

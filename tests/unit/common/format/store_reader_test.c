@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "format/store_reader.h"
+
+#include "format/batch_scan.h"
+#include "store_maker.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct sl_test_store made;
+
+// Checks each event's value against its name, "P:OFFSET", and remembers the order.
+struct seen {
+	unsigned count;
+	unsigned wrong_count;
+	uint64_t first, last;
+	uint32_t last_term;
+	unsigned stop_after; // 0: never
+	uint64_t limit; // 0: none
+	uint64_t per_partition_next[8];
+};
+
+static int see(void *context, const struct sl_store_event *event)
+{
+	struct seen *seen = context;
+	char expected[64];
+
+	snprintf(expected, sizeof(expected), "%u:%llu", (unsigned)event->partition,
+		(unsigned long long)event->offset);
+	if (event->value_bytes != strlen(expected) ||
+		memcmp(event->value, expected, event->value_bytes) != 0)
+		seen->wrong_count++;
+	if (event->partition < 8) {
+		if (event->offset != seen->per_partition_next[event->partition])
+			seen->wrong_count++;
+		seen->per_partition_next[event->partition] = event->offset + 1;
+	}
+	if (seen->count == 0)
+		seen->first = event->offset;
+	seen->last = event->offset;
+	seen->last_term = event->term;
+	seen->count++;
+	return seen->count == seen->stop_after ? 7 : 0;
+}
+
+static uint64_t limit(void *context, uint16_t partition)
+{
+	(void)partition;
+	return ((struct seen *)context)->limit;
+}
+
+static int read_partition(uint16_t partition, uint64_t from, struct seen *seen,
+	struct sl_store_report *report, struct sl_err *err)
+{
+	const struct sl_store_visitor visitor = {
+		.context = seen, .on_event = see, .limit = seen->limit > 0 ? limit : NULL};
+	struct sl_store *store;
+	int result = sl_store_open(&store, made.path, err);
+
+	*report = (struct sl_store_report){0};
+	if (partition < 8)
+		seen->per_partition_next[partition] = from;
+	if (result == 0)
+		result = sl_store_read_partition(store, partition, from, &visitor, report, err);
+	sl_store_close(store);
+	return result;
+}
+
+static int read_stream(struct seen *seen, struct sl_store_report *report, struct sl_err *err)
+{
+	const struct sl_store_visitor visitor = {
+		.context = seen, .on_event = see, .limit = seen->limit > 0 ? limit : NULL};
+	struct sl_store *store;
+	int result = sl_store_open(&store, made.path, err);
+
+	*report = (struct sl_store_report){0};
+	if (result == 0)
+		result = sl_store_read_stream(store, 0, &visitor, report, err);
+	sl_store_close(store);
+	return result;
+}
+
+static int count(struct sl_store_count *counts, struct sl_store_report *report, struct sl_err *err)
+{
+	struct sl_store *store;
+	int result = sl_store_open(&store, made.path, err);
+
+	*report = (struct sl_store_report){0};
+	if (result == 0)
+		result = sl_store_count(store, counts, NULL, report, err);
+	sl_store_close(store);
+	return result;
+}
+
+static struct sl_partition_state state(
+	uint16_t partition, uint32_t term, uint64_t term_start, uint64_t next_offset)
+{
+	return (struct sl_partition_state){.partition = partition,
+		.term = term,
+		.term_start = term_start,
+		.next_offset = next_offset};
+}
+
+// Lane 0, three segments, two sealed; partition 0 has offsets 0..29, partition 1 has 0..5.
+static void make_three_segments(void)
+{
+	sl_test_store_create(&made, 4);
+	for (uint64_t segment = 0; segment < 3; segment++) {
+		const struct sl_partition_state states[] = {
+			state(0, 1, 0, segment * 10), state(1, 1, 0, segment * 2)};
+
+		if (segment > 0)
+			sl_test_segment_seal(&made, 0);
+		made.lanes[0].durable_mark = made.lanes[0].number - 1;
+		sl_test_segment_open(&made, 0);
+		sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, states, 2);
+		sl_test_events_write(&made, 0, 0, 1, segment * 10, 7);
+		sl_test_events_write(&made, 0, 1, 1, segment * 2, 2);
+		sl_test_events_write(&made, 0, 0, 1, segment * 10 + 7, 3);
+	}
+}
+
+static void a_partition_comes_back_in_order_over_segments(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_three_segments();
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 30);
+	CU_ASSERT_EQUAL(seen.wrong_count, 0);
+	CU_ASSERT_EQUAL(report.event_count, 30);
+	CU_ASSERT_EQUAL(report.batch_count, 12);
+	CU_ASSERT_EQUAL(report.next_offset, 30);
+	CU_ASSERT_EQUAL(report.torn_tail_count, 0);
+	sl_test_store_destroy(&made);
+}
+
+static void a_read_from_an_offset_starts_at_its_segment(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_three_segments();
+	CU_ASSERT_EQUAL(read_partition(0, 23, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 7);
+	CU_ASSERT_EQUAL(seen.first, 23);
+	CU_ASSERT_EQUAL(seen.wrong_count, 0);
+	CU_ASSERT_EQUAL(report.batch_count, 4); // of the last segment alone
+	seen = (struct seen){0};
+	CU_ASSERT_EQUAL(read_partition(0, 30, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 0);
+	CU_ASSERT_FALSE(report.has_first);
+	sl_test_store_destroy(&made);
+}
+
+static void a_visitor_stops_the_read_with_its_own_number(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {.stop_after = 9};
+
+	make_three_segments();
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 7);
+	CU_ASSERT_EQUAL(seen.count, 9);
+	seen = (struct seen){.stop_after = 11};
+	CU_ASSERT_EQUAL(read_stream(&seen, &report, &err), 7);
+	CU_ASSERT_EQUAL(seen.count, 11);
+	sl_test_store_destroy(&made);
+}
+
+static void a_stream_comes_lane_by_lane_and_whole(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_three_segments();
+	// Partitions 2 and 3 live in lane 1.
+	made.meta.partitions[2].lane = made.meta.partitions[3].lane = 1;
+	sl_test_store_write_meta(&made);
+	sl_test_segment_open(&made, 1);
+	sl_test_events_write(&made, 1, 2, 1, 0, 4);
+	sl_test_events_write(&made, 1, 3, 1, 0, 1);
+	CU_ASSERT_EQUAL(read_stream(&seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 41);
+	CU_ASSERT_EQUAL(seen.wrong_count, 0);
+	CU_ASSERT_EQUAL(seen.per_partition_next[0], 30);
+	CU_ASSERT_EQUAL(seen.per_partition_next[1], 6);
+	CU_ASSERT_EQUAL(seen.per_partition_next[2], 4);
+	CU_ASSERT_EQUAL(seen.per_partition_next[3], 1);
+	sl_test_store_destroy(&made);
+}
+
+static void the_watermark_ends_a_read_before_what_is_not_stored(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {.limit = 24};
+
+	make_three_segments();
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 24);
+	CU_ASSERT_EQUAL(report.next_offset, 24);
+	seen = (struct seen){.limit = 17};
+	CU_ASSERT_EQUAL(read_stream(&seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.per_partition_next[0], 17);
+	CU_ASSERT_EQUAL(seen.wrong_count, 0);
+	sl_test_store_destroy(&made);
+}
+
+static void a_log_that_ends_below_the_watermark_is_damage(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {.limit = 31};
+
+	make_three_segments();
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), -EBADMSG);
+	CU_ASSERT_EQUAL(seen.count, 30);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "offset 30"));
+	sl_test_store_destroy(&made);
+}
+
+static void a_torn_tail_ends_the_log_without_an_error(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+	uint64_t position;
+
+	make_three_segments();
+	position = sl_test_events_write(&made, 0, 0, 1, 30, 5);
+	sl_test_segment_flip(&made, 0, 3, position + SL_BATCH_RUNS_OFFSET + 3);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 30);
+	CU_ASSERT_EQUAL(report.torn_tail_count, 1);
+	sl_test_store_destroy(&made);
+}
+
+static void a_hole_with_a_later_valid_batch_ends_the_log(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_three_segments();
+	sl_test_batch_init(&made.batch, SL_BATCH_EVENTS);
+	sl_test_batch_event(&made.batch, 0, 1, 30, "0:30", 4);
+	sl_test_batch_lose(&made, 0);
+	sl_test_events_write(&made, 0, 0, 1, 31, 2);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 30);
+	CU_ASSERT_EQUAL(report.torn_tail_count, 1);
+	sl_test_store_destroy(&made);
+}
+
+static void rot_below_a_later_durable_mark_is_damage(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+	uint64_t position;
+
+	make_three_segments();
+	position = sl_test_events_write(&made, 0, 0, 1, 30, 5);
+	made.lanes[0].durable_mark = made.lanes[0].number - 1;
+	sl_test_events_write(&made, 0, 0, 1, 35, 5);
+	sl_test_segment_flip(&made, 0, 3, position + 200);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), -EBADMSG);
+	CU_ASSERT_EQUAL(seen.count, 30);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "0000000000000003.seg"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "stable storage"));
+	sl_test_store_destroy(&made);
+}
+
+static void every_damage_in_a_sealed_segment_is_found(void)
+{
+	// Magic, header, body, table of each of the four batches of segment 1: one block each.
+	static const unsigned bytes[] = {0, 5, 30, 100, 130, 150};
+	struct sl_store_report report;
+	struct sl_err err = {0};
+
+	make_three_segments();
+	for (unsigned batch = 0; batch < 4; batch++) {
+		for (size_t i = 0; i < SL_ARRAY_COUNT(bytes); i++) {
+			struct seen seen = {0};
+			uint64_t position = batch * SL_BLOCK_BYTES + bytes[i];
+
+			sl_test_segment_flip(&made, 0, 1, position);
+			CU_ASSERT_EQUAL(read_stream(&seen, &report, &err), -EBADMSG);
+			CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "0000000000000001.seg"));
+			CU_ASSERT_EQUAL(seen.wrong_count, 0);
+			sl_test_segment_flip(&made, 0, 1, position);
+		}
+	}
+	sl_test_store_destroy(&made);
+}
+
+static void swapped_duplicated_and_shifted_batches_are_found(void)
+{
+	char first[SL_BLOCK_BYTES], second[SL_BLOCK_BYTES];
+	struct sl_store_report report;
+	struct sl_err err = {0};
+
+	make_three_segments();
+	sl_test_segment_peek(&made, 0, 1, 1 * SL_BLOCK_BYTES, first, sizeof(first));
+	sl_test_segment_peek(&made, 0, 1, 3 * SL_BLOCK_BYTES, second, sizeof(second));
+	for (int kind = 0; kind < 3; kind++) {
+		struct seen seen = {0};
+
+		sl_test_segment_poke(&made, 0, 1, 3 * SL_BLOCK_BYTES, first, sizeof(first));
+		if (kind == 0) // swapped
+			sl_test_segment_poke(
+				&made, 0, 1, 1 * SL_BLOCK_BYTES, second, sizeof(second));
+		if (kind == 1) // shifted by one block
+			sl_test_segment_poke(&made, 0, 1, 2 * SL_BLOCK_BYTES, first, sizeof(first));
+		CU_ASSERT_EQUAL(read_stream(&seen, &report, &err), -EBADMSG);
+		CU_ASSERT_EQUAL(seen.wrong_count, 0);
+		sl_test_segment_poke(&made, 0, 1, 1 * SL_BLOCK_BYTES, first, sizeof(first));
+	}
+	sl_test_store_destroy(&made);
+}
+
+static void a_segment_that_is_missing_in_the_middle_is_damage(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_three_segments();
+	unlink(sl_test_segment_path(&made, 0, 2));
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), -EBADMSG);
+	CU_ASSERT_EQUAL(seen.count, 10);
+	sl_test_store_destroy(&made);
+}
+
+static void a_read_says_where_it_starts_when_the_first_segments_expired(void)
+{
+	struct sl_store_count counts[4];
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_three_segments();
+	unlink(sl_test_segment_path(&made, 0, 1));
+	seen.per_partition_next[0] = 10;
+	CU_ASSERT_EQUAL(read_stream(&seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.per_partition_next[0], 30);
+	seen = (struct seen){0};
+	CU_ASSERT_EQUAL(read_partition(0, 4, &seen, &report, &err), 0);
+	CU_ASSERT(report.has_first);
+	CU_ASSERT_EQUAL(report.first_offset, 10);
+	CU_ASSERT_EQUAL(seen.count, 20);
+	CU_ASSERT_EQUAL_FATAL(count(counts, &report, &err), 0);
+	CU_ASSERT_EQUAL(counts[0].first_offset, 10);
+	CU_ASSERT_EQUAL(counts[0].last_offset, 29);
+	CU_ASSERT_EQUAL(counts[0].event_count, 20);
+	sl_test_store_destroy(&made);
+}
+
+// Removes the two oldest segments while the reader is in the first.
+static int expire(void *context, const struct sl_store_event *event)
+{
+	if (event->offset == 0) {
+		unlink(sl_test_segment_path(&made, 0, 1));
+		unlink(sl_test_segment_path(&made, 0, 2));
+	}
+	((struct seen *)context)->count++;
+	((struct seen *)context)->last = event->offset;
+	return 0;
+}
+
+static void segments_that_expire_under_a_reader_are_no_error(void)
+{
+	struct seen seen = {0};
+	const struct sl_store_visitor visitor = {.context = &seen, .on_event = expire};
+	struct sl_store_report report = {0};
+	struct sl_store *store;
+	struct sl_err err = {0};
+
+	make_three_segments();
+	CU_ASSERT_EQUAL_FATAL(sl_store_open(&store, made.path, &err), 0);
+	CU_ASSERT_EQUAL(sl_store_read_partition(store, 0, 0, &visitor, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 20); // what was open stays readable
+	CU_ASSERT_EQUAL(seen.last, 29);
+	CU_ASSERT_EQUAL(report.expired_segment_count, 1);
+	sl_store_close(store);
+	sl_test_store_destroy(&made);
+}
+
+// Partition 0 moves from lane 0 (term 1, offsets 0..9, of which 8 and 9 are void) to lane 1 (term 2
+// from 8) and back to lane 0 (term 3 from 12); term 2 is known to lane 1's epoch start only.
+static void make_moves(void)
+{
+	const struct sl_partition_state term1 = state(0, 1, 0, 0);
+	const struct sl_partition_state other = state(3, 1, 0, 0);
+	const struct sl_partition_state term2 = state(0, 2, 8, 8);
+	const struct sl_partition_state term3 = state(0, 3, 12, 12);
+
+	sl_test_store_create(&made, 4);
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, &term1, 1);
+	sl_test_events_write(&made, 0, 0, 1, 0, 8);
+	sl_test_events_write(&made, 0, 0, 1, 8, 2);
+	sl_test_segment_open(&made, 1);
+	sl_test_states_write(&made, 1, SL_BATCH_CHECKPOINT, &other, 1);
+	made.lanes[1].epoch = 2;
+	sl_test_states_write(&made, 1, SL_BATCH_EPOCH_START, &term2, 1);
+	sl_test_events_write(&made, 1, 0, 2, 8, 4);
+	made.lanes[0].epoch = 3;
+	sl_test_states_write(&made, 0, SL_BATCH_EPOCH_START, &term3, 1);
+	sl_test_events_write(&made, 0, 0, 3, 12, 3);
+	made.meta.partitions[3].lane = 1;
+	made.meta.partitions[0] =
+		(struct sl_store_meta_partition){.term = 3, .term_start = 12, .lane = 0};
+	sl_test_store_write_meta(&made);
+}
+
+static void a_partition_that_moved_is_read_term_by_term_without_void_runs(void)
+{
+	struct sl_store_count counts[4];
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_moves();
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 15);
+	CU_ASSERT_EQUAL(seen.wrong_count, 0);
+	CU_ASSERT_EQUAL(seen.last_term, 3);
+	seen = (struct seen){0};
+	CU_ASSERT_EQUAL(read_partition(0, 9, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.first, 9);
+	CU_ASSERT_EQUAL(seen.count, 6);
+	CU_ASSERT_EQUAL(seen.wrong_count, 0);
+	CU_ASSERT_EQUAL_FATAL(count(counts, &report, &err), 0);
+	CU_ASSERT_EQUAL(counts[0].event_count, 15);
+	CU_ASSERT_EQUAL(counts[0].first_offset, 0);
+	CU_ASSERT_EQUAL(counts[0].last_offset, 14);
+	CU_ASSERT_EQUAL(counts[0].double_count, 0);
+	CU_ASSERT_EQUAL(counts[1].event_count, 0);
+	CU_ASSERT_EQUAL(report.void_event_count, 2);
+	sl_test_store_destroy(&made);
+}
+
+static void a_stream_read_leaves_void_runs_out(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_moves();
+	CU_ASSERT_EQUAL(read_stream(&seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 15);
+	CU_ASSERT_EQUAL(report.void_event_count, 2);
+	sl_test_store_destroy(&made);
+}
+
+static void two_lanes_with_the_same_term_are_damage_and_said_so(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_moves();
+	sl_test_segment_open(&made, 2);
+	sl_test_events_write(&made, 2, 0, 2, 8, 4);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), -EBADMSG);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "lanes 1 and 2 both hold term 2"));
+	sl_test_store_destroy(&made);
+}
+
+static void an_offset_that_is_missing_or_doubled_is_damage(void)
+{
+	struct sl_store_count counts[4];
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	sl_test_store_create(&made, 4);
+	sl_test_segment_open(&made, 0);
+	sl_test_events_write(&made, 0, 0, 1, 0, 4);
+	sl_test_events_write(&made, 0, 0, 1, 5, 4);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), -EBADMSG);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "offset 4 is due"));
+	CU_ASSERT_EQUAL_FATAL(count(counts, &report, &err), 0);
+	CU_ASSERT_EQUAL(counts[0].event_count, 8);
+	CU_ASSERT_EQUAL(counts[0].last_offset, 8); // one less than the identity demands
+	sl_test_store_destroy(&made);
+
+	sl_test_store_create(&made, 4);
+	sl_test_segment_open(&made, 0);
+	sl_test_events_write(&made, 0, 0, 1, 0, 4);
+	sl_test_events_write(&made, 0, 0, 1, 2, 4);
+	seen = (struct seen){0};
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), -EBADMSG);
+	CU_ASSERT_EQUAL_FATAL(count(counts, &report, &err), 0);
+	CU_ASSERT_EQUAL(counts[0].double_count, 2);
+	sl_test_store_destroy(&made);
+}
+
+static void an_unknown_kind_is_skipped_and_counted(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_three_segments();
+	sl_test_batch_init(&made.batch, (enum sl_batch_kind)99);
+	sl_test_batch_write(&made, 0);
+	sl_test_batch_init(&made.batch, SL_BATCH_EVENTS);
+	sl_test_batch_run(&made.batch, 77, 0, 0, "later", 5);
+	sl_test_batch_event(&made.batch, 0, 1, 30, "0:30", 4);
+	sl_test_batch_write(&made, 0);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 31);
+	CU_ASSERT_EQUAL(report.unknown_batch_count, 1);
+	CU_ASSERT_EQUAL(report.unknown_run_count, 1);
+	sl_test_store_destroy(&made);
+}
+
+static void a_batch_of_a_newer_version_is_refused_by_name(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+	uint64_t position;
+
+	make_three_segments();
+	position = sl_test_events_write(&made, 0, 0, 1, 30, 1);
+	made.batch.header.version = 9;
+	sl_batch_header_seal(&made.batch.header, made.salt_crc);
+	sl_test_segment_poke(&made, 0, 3, position, made.batch.bytes, SL_BLOCK_BYTES);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), -EPROTO);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "version"));
+	sl_test_store_destroy(&made);
+}
+
+static void what_the_writer_adds_is_there_for_the_same_reader(void)
+{
+	struct seen seen = {0};
+	const struct sl_store_visitor visitor = {.context = &seen, .on_event = see};
+	struct sl_store_report report = {0};
+	const struct sl_partition_state states[] = {state(0, 1, 0, 32)};
+	struct sl_store *store;
+	struct sl_err err = {0};
+
+	make_three_segments();
+	CU_ASSERT_EQUAL_FATAL(sl_store_open(&store, made.path, &err), 0);
+	CU_ASSERT_EQUAL(sl_store_read_partition(store, 0, 0, &visitor, &report, &err), 0);
+	CU_ASSERT_EQUAL(report.next_offset, 30);
+	// The segment goes on, then an unsealed one follows, as while a footer is under way.
+	sl_test_events_write(&made, 0, 0, 1, 30, 2);
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, states, 1);
+	sl_test_events_write(&made, 0, 0, 1, 32, 2);
+	report = (struct sl_store_report){0};
+	CU_ASSERT_EQUAL(sl_store_read_partition(store, 0, 30, &visitor, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.per_partition_next[0], 34);
+	CU_ASSERT_EQUAL(seen.wrong_count, 0);
+	sl_store_close(store);
+	sl_test_store_destroy(&made);
+}
+
+static void a_segment_that_is_born_and_empty_ends_the_log(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_three_segments();
+	sl_test_segment_seal(&made, 0);
+	sl_test_segment_open(&made, 0);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 30);
+	CU_ASSERT_EQUAL(report.torn_tail_count, 0);
+	sl_test_store_destroy(&made);
+}
+
+static void names_that_do_not_exist_are_said_with_those_that_do(void)
+{
+	struct sl_store *store;
+	struct sl_err err = {0};
+
+	CU_ASSERT_EQUAL(sl_store_open(&store, "no-such-store", &err), -ENOENT);
+	CU_ASSERT_PTR_NULL(store);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "no-such-store"));
+	make_three_segments();
+	CU_ASSERT_EQUAL_FATAL(sl_store_open(&store, made.path, &err), 0);
+	CU_ASSERT_EQUAL(sl_store_find_stream(store, "plays", &err), 0);
+	CU_ASSERT_EQUAL(sl_store_find_stream(store, "stops", &err), -ENOENT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "plays"));
+	sl_store_close(store);
+	sl_test_store_destroy(&made);
+}
+
+static void a_store_is_live_while_its_lock_is_held(void)
+{
+	struct flock lock = {.l_type = F_WRLCK};
+	struct sl_store *store;
+	struct sl_err err = {0};
+	char path[128];
+	int fd;
+
+	make_three_segments();
+	CU_ASSERT_EQUAL_FATAL(sl_store_open(&store, made.path, &err), 0);
+	CU_ASSERT_FALSE(sl_store_is_live(store));
+	snprintf(path, sizeof(path), "%s/" SL_STORE_LOCK_NAME, made.path);
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	CU_ASSERT_FALSE(sl_store_is_live(store));
+	CU_ASSERT_EQUAL_FATAL(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	CU_ASSERT(sl_store_is_live(store));
+	close(fd);
+	CU_ASSERT_FALSE(sl_store_is_live(store));
+	sl_store_close(store);
+	sl_test_store_destroy(&made);
+}
+
+static const struct sl_test tests[] = {
+	SL_TEST(a_partition_comes_back_in_order_over_segments),
+	SL_TEST(a_read_from_an_offset_starts_at_its_segment),
+	SL_TEST(a_visitor_stops_the_read_with_its_own_number),
+	SL_TEST(a_stream_comes_lane_by_lane_and_whole),
+	SL_TEST(the_watermark_ends_a_read_before_what_is_not_stored),
+	SL_TEST(a_log_that_ends_below_the_watermark_is_damage),
+	SL_TEST(a_torn_tail_ends_the_log_without_an_error),
+	SL_TEST(a_hole_with_a_later_valid_batch_ends_the_log),
+	SL_TEST(rot_below_a_later_durable_mark_is_damage),
+	SL_TEST(every_damage_in_a_sealed_segment_is_found),
+	SL_TEST(swapped_duplicated_and_shifted_batches_are_found),
+	SL_TEST(a_segment_that_is_missing_in_the_middle_is_damage),
+	SL_TEST(a_read_says_where_it_starts_when_the_first_segments_expired),
+	SL_TEST(segments_that_expire_under_a_reader_are_no_error),
+	SL_TEST(a_partition_that_moved_is_read_term_by_term_without_void_runs),
+	SL_TEST(a_stream_read_leaves_void_runs_out),
+	SL_TEST(two_lanes_with_the_same_term_are_damage_and_said_so),
+	SL_TEST(an_offset_that_is_missing_or_doubled_is_damage),
+	SL_TEST(an_unknown_kind_is_skipped_and_counted),
+	SL_TEST(a_batch_of_a_newer_version_is_refused_by_name),
+	SL_TEST(what_the_writer_adds_is_there_for_the_same_reader),
+	SL_TEST(a_segment_that_is_born_and_empty_ends_the_log),
+	SL_TEST(names_that_do_not_exist_are_said_with_those_that_do),
+	SL_TEST(a_store_is_live_while_its_lock_is_held),
+};
+SL_SUITE(common_format_store_reader);
