@@ -104,8 +104,8 @@ def _best_slot(file, slots, magic):
 
 
 def _name(raw, file, position):
-    name, _, rest = raw.partition(b"\0")
-    if not name or len(raw) == len(name) or rest.strip(b"\0"):
+    name = raw.partition(b"\0")[0]
+    if not name or len(raw) == len(name):
         raise Damage(file, position, "a name is empty or not zero-terminated")
     return name.decode("utf-8", "backslashreplace")
 

@@ -38,7 +38,7 @@ def parse_arguments(arguments):
     parser.add_argument("--format", choices=sorted(FORMATS), default="lines",
                         help="lines: each payload and a newline (default); raw: payloads only; "
                         "hex: each payload in hex; json: an object a line, as sluicectl read "
-                        "writes it, with the stream's name")
+                        "writes it, and the stream's name without --stream")
     parser.add_argument("--check", action="store_true", help="print no event, only the verdict")
     parser.add_argument("--key", metavar="OFFSET:LENGTH", type=_key_range,
                         help="recompute the partition of each event from these payload bytes")
@@ -56,32 +56,34 @@ def _key_range(text):
     return int(offset), int(length)
 
 
-def format_lines(_store, batch):
+def format_lines(_names, batch):
     payloads = [event[3] for event in batch.events]
     payloads.append(b"")
     return b"\n".join(payloads)
 
 
-def format_raw(_store, batch):
+def format_raw(_names, batch):
     return b"".join([event[3] for event in batch.events])
 
 
-def format_hex(_store, batch):
+def format_hex(_names, batch):
     return "".join([event[3].hex() + "\n" for event in batch.events]).encode()
 
 
-def format_json(store, batch):
+def format_json(names, batch):
     lines = []
     for offset, (partition, source, time_ns, payload) in batch.numbered():
-        stream = store.stream_of[partition]
-        event = {"stream": stream.name, "partition": partition - stream.first_partition,
-                 "offset": offset, "receive_ns": time_ns}
+        stream = names.stream_of[partition]
+        event = {"partition": partition - stream.first_partition, "offset": offset,
+                 "receive_ns": time_ns}
         if source:
             event["source"] = source_text(batch.sources[source])
         try:
             event["value"] = payload.decode()
         except UnicodeDecodeError:
             event["value_base64"] = base64.b64encode(payload).decode()
+        if names.with_stream:
+            event["stream"] = stream.name
         lines.append(json.dumps(event, separators=(",", ":")))
     lines.append("")
     return "\n".join(lines).encode()
@@ -98,10 +100,11 @@ def source_text(entry):
 
 
 class Selection:
-    """The partitions that are printed, and in which order."""
+    """The partitions that are printed, how they are called, and in which order they come."""
 
     def __init__(self, store, stream_name, index):
         self.by_term = None
+        self.stream_of, self.with_stream = store.stream_of, stream_name is None
         if stream_name is None:
             self.partitions = None
             return
@@ -133,7 +136,7 @@ def print_events(store, options, key_checks, out):
     for terms, batch in store.walk(key_checks):
         if options.check or not selection.pick(batch).events:
             continue
-        text = render(store, batch)
+        text = render(selection, batch)
         if selection.by_term is None:
             out.write(text)
         else:
