@@ -8,6 +8,7 @@ static const struct sl_ctl_subcommand *const subcommands[] = {
 	&sl_ctl_status,
 	&sl_ctl_stats,
 	&sl_ctl_drops,
+	&sl_ctl_read,
 	&sl_ctl_config,
 };
 
