@@ -119,7 +119,9 @@ static int write_af_xdp(const struct argument *argument, const struct sl_device 
 		device->name, device->value, served_count, BUSY_BUDGET, object_path);
 }
 
-// The driver binds and never unlinks first: a socket that a killed process left must go.
+// The driver binds and never unlinks first: a socket that a killed process left must go. A datagram
+// socket asks whether somebody listens (EPROTOTYPE) without connecting: DPDK 22.11 panics when a
+// memif peer connects and leaves at once.
 static int remove_stale_socket(const char *path, struct sl_err *err)
 {
 	union {
@@ -133,7 +135,7 @@ static int remove_stale_socket(const char *path, struct sl_err *err)
 	if (!S_ISSOCK(status.st_mode))
 		return sl_err_set(err, -EEXIST,
 			"%s exists and is not a socket: remove it, or choose another path", path);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return sl_err_set(err, -errno, "cannot make a socket: %s", strerror(errno));
 	memcpy(address.local.sun_path, path, strlen(path));

@@ -149,7 +149,7 @@ int sl_eal_init(const struct sl_eal_config *config, struct sl_err *err)
 	if (rte_eal_init(arguments.argc, arguments.argv) < 0) {
 		rc = sl_err_set(err, rte_errno == 0 ? -EIO : -rte_errno,
 			"DPDK does not start: %s; it says: %s", rte_strerror(rte_errno),
-			sl_eal_take_error());
+			sl_eal_take_errors());
 		sl_eal_log_close();
 		return rc;
 	}

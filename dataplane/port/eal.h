@@ -29,12 +29,12 @@ struct sl_eal_config {
 // Checks CPUs and free hugepages, raises RLIMIT_MEMLOCK and initialises EAL with --in-memory,
 // --no-telemetry, --iova-mode=va, a file prefix of its own and no PCI unless a device is a PCI one.
 // Returns 0 or a negative errno; err says what is missing and the command that remedies it, or
-// repeats what EAL said last.
+// repeats what EAL said.
 int sl_eal_init(const struct sl_eal_config *config, struct sl_err *err);
 
 // Cleans EAL up. Every port must be closed and every other lcore be back.
 void sl_eal_fini(void);
 
-// The last line of level error that DPDK or a driver logged since the previous call, "" if none:
-// what to put behind an error of theirs. Valid until the next call.
-const char *sl_eal_take_error(void);
+// What DPDK and its drivers logged as errors since the previous call, joined by "; ", "" if
+// nothing: to put behind an error of theirs. Valid until the next call. Main thread.
+const char *sl_eal_take_errors(void);

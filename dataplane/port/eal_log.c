@@ -13,8 +13,18 @@
 #define COMPONENT "dpdk"
 
 static FILE *stream;
-static pthread_mutex_t last_error_lock = PTHREAD_MUTEX_INITIALIZER;
-static char last_error[256];
+// What DPDK called errors since they were taken, from the innermost function to the outermost.
+static pthread_mutex_t errors_lock = PTHREAD_MUTEX_INITIALIZER;
+static char errors[512];
+
+static void keep_error(const char *text, int length)
+{
+	pthread_mutex_lock(&errors_lock);
+	size_t used = strlen(errors);
+	snprintf(errors + used, sizeof(errors) - used, "%s%.*s", used == 0 ? "" : "; ", length,
+		text);
+	pthread_mutex_unlock(&errors_lock);
+}
 
 // DPDK flushes after each message, so that a call brings one; its level is the thread's own.
 static ssize_t forward(void *cookie, const char *text, size_t bytes)
@@ -27,11 +37,8 @@ static ssize_t forward(void *cookie, const char *text, size_t bytes)
 	if (length == 0)
 		return (ssize_t)bytes;
 	bool is_error = rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR;
-	if (is_error) {
-		pthread_mutex_lock(&last_error_lock);
-		snprintf(last_error, sizeof(last_error), "%.*s", length, text);
-		pthread_mutex_unlock(&last_error_lock);
-	}
+	if (is_error)
+		keep_error(text, length);
 	sl_log(is_error ? SL_LOG_INFO : SL_LOG_DEBUG, COMPONENT, "%.*s", length, text);
 	return (ssize_t)bytes;
 }
@@ -56,13 +63,13 @@ void sl_eal_log_close(void)
 	stream = NULL;
 }
 
-const char *sl_eal_take_error(void)
+const char *sl_eal_take_errors(void)
 {
-	static char taken[sizeof(last_error)];
+	static char taken[sizeof(errors)];
 
-	pthread_mutex_lock(&last_error_lock);
-	memcpy(taken, last_error, sizeof(taken));
-	last_error[0] = 0;
-	pthread_mutex_unlock(&last_error_lock);
+	pthread_mutex_lock(&errors_lock);
+	memcpy(taken, errors, sizeof(taken));
+	errors[0] = 0;
+	pthread_mutex_unlock(&errors_lock);
 	return taken;
 }

@@ -28,7 +28,7 @@
 
 static int fail(const struct sl_port *port, struct sl_err *err, int rc, const char *what)
 {
-	const char *said = sl_eal_take_error();
+	const char *said = sl_eal_take_errors();
 
 	if (said[0] != 0)
 		return sl_err_set(err, rc, "line %u: device: %s: cannot %s: %s; DPDK says: %s",
@@ -87,7 +87,11 @@ static int set_queues_up(const struct sl_port *port, uint16_t tx_queue_count,
 		rc = rte_eth_rx_queue_setup(
 			port->port_id, i, rx_descriptors, (unsigned)socket, NULL, mempool);
 		if (rc != 0)
-			return fail(port, err, rc, "set a receive queue up");
+			return fail(port, err, rc,
+				port->interface[0] == 0
+					? "set a receive queue up"
+					: "attach XDP (a veth's peer must not send on more channels "
+					  "than this end receives: 'ethtool -L PEER tx 1')");
 	}
 	for (uint16_t i = 0; i < tx_queue_count; i++) {
 		rc = rte_eth_tx_queue_setup(
@@ -173,7 +177,7 @@ int sl_port_open(struct sl_port *port, const struct sl_config_port *config, uint
 {
 	struct rte_eth_dev_info info;
 
-	(void)sl_eal_take_error(); // what was said before is not about this port
+	(void)sl_eal_take_errors(); // what was said before is not about this port
 	int rc = find(port, config, index, err);
 	if (rc != 0)
 		return rc;
