@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Our XDP program on an interface, from the outside. DPDK's af_xdp driver loads and attaches it
 // (xdp_prog=); here it is found again by its name, its maps by the program's id, so that nothing is
-// pinned and ports never collide. Needs root (CAP_SYS_ADMIN to look up by id). Thread rule: one thread, the
-// main lcore; never a polling lcore.
+// pinned and ports never collide. Needs root (CAP_SYS_ADMIN to look up by id). Thread rule: one
+// thread, the main lcore; never a polling lcore.
 #pragma once
 
 #include "base.h"

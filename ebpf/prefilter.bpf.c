@@ -19,6 +19,8 @@
 #define VLAN_TAG_COUNT_MAX 2
 #define IPV4_FRAGMENT_OFFSET_MASK 0x1fff
 #define IPV6_FRAGMENT_OFFSET_MASK 0xfff8
+#define IPPROTO_HIP 139 // RFC 7401
+#define IPPROTO_SHIM6 140 // RFC 5533
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -123,6 +125,8 @@ static __always_inline __u32 extension_bytes(__u8 header, const struct ipv6_exte
 	case IPPROTO_ROUTING:
 	case IPPROTO_DSTOPTS:
 	case IPPROTO_MH:
+	case IPPROTO_HIP:
+	case IPPROTO_SHIM6:
 		return (extension->length + 1) * 8;
 	case IPPROTO_AH:
 		return (extension->length + 2) * 4;

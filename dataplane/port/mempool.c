@@ -20,10 +20,13 @@ uint64_t sl_mempool_bytes(uint32_t mbuf_count, uint32_t data_bytes)
 				RTE_PKTMBUF_HEADROOM + (uint64_t)data_bytes,
 			SL_CACHE_LINE) +
 		SPREAD_BYTES_MAX;
+	// No object lies across two hugepages.
+	uint64_t page_count = (mbuf_count * object_bytes) / HUGEPAGE_BYTES;
+	uint64_t objects_bytes = mbuf_count * object_bytes + (page_count + 1) * object_bytes;
 	// The ring of free objects has a power of two of pointers, above mbuf_count.
 	uint64_t ring_bytes = rte_align64pow2(mbuf_count + 1ull) * sizeof(void *);
 	uint64_t cache_bytes = RTE_MAX_LCORE * sizeof(struct rte_mempool_cache);
-	uint64_t bytes = mbuf_count * object_bytes + ring_bytes + cache_bytes + OVERHEAD_BYTES;
+	uint64_t bytes = objects_bytes + ring_bytes + cache_bytes + OVERHEAD_BYTES;
 
 	return SL_ALIGN_UP(bytes, HUGEPAGE_BYTES);
 }

@@ -8,6 +8,9 @@ make_veth
 
 start_probe af_xdp:$appliance_if --udp-port 5000
 assert_eq "$(attached_program)" sl_prefilter 'program on the interface'
+read -r _ pool_bytes _ announced_bytes < <(grep '^pool_bytes' "$work/probe.out")
+assert_le "$pool_bytes" "$announced_bytes" 'memory of the pool of mbufs'
+assert_ge "$pool_bytes" $((announced_bytes * 9 / 10)) 'memory of the pool of mbufs'
 
 # The driver keeps 2048 buffers with the kernel: of 1000 datagrams under way none is lost.
 expected=0

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // A port and nothing else: opens --device through the data plane's own code, receives and counts.
-// Driven by signals, answers with one JSON line each on stdout: "ready" once admitted, SIGUSR1 the
-// counters, SIGUSR2 stop or go on receiving, SIGTERM refuse, drain, close.
+// Says what its pool of mbufs costs, then "ready" once admitted; after that signals drive it:
+// SIGUSR1 prints the counters as a line of JSON, SIGUSR2 stop or go on receiving, SIGTERM refuse,
+// drain, close.
 #include "config/config.h"
 #include "port/eal.h"
 #include "port/mempool.h"
 #include "port/port.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +32,19 @@ static void on_signal(int number)
 		pause_requests++;
 	else
 		stop_requested = 1;
+}
+
+// Of EAL's memory, on all sockets.
+static size_t heap_bytes(void)
+{
+	struct rte_malloc_socket_stats stats;
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < rte_socket_count(); i++) {
+		if (rte_malloc_get_socket_stats(rte_socket_id_by_idx(i), &stats) == 0)
+			bytes += stats.heap_allocsz_bytes;
+	}
+	return bytes;
 }
 
 static uint64_t receive(const struct sl_port *port)
@@ -97,12 +112,15 @@ static int probe(const struct sl_config_port *config, uint16_t udp_port, struct 
 		rc = sl_eal_init(&eal, err);
 	if (rc != 0)
 		return rc;
+	size_t before_bytes = heap_bytes();
 	struct rte_mempool *mempool = sl_mempool_create("probe", MBUF_COUNT, data_bytes, err);
+	size_t pool_bytes = heap_bytes() - before_bytes;
 	rc = mempool == NULL ? err->code : sl_port_open(&port, config, 0, 1, mempool, err);
 	if (rc == 0)
 		rc = sl_port_admit(&port, &udp_port, 1, err);
 	if (rc == 0) {
-		puts("ready");
+		printf("pool_bytes %zu announced_bytes %" PRIu64 "\nready\n", pool_bytes,
+			sl_mempool_bytes(MBUF_COUNT, data_bytes));
 		fflush(stdout);
 		uint64_t frames = run(&port);
 		sl_port_refuse(&port);
