@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "store/store.h"
+
+#include "format/batch_scan.h"
+#include "store/store_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// Lanes that lost their owner are closed for good: footer on, file closed. Recovery reads them no
+// more.
+static int seal_ownerless_lanes(struct sl_store *store, struct sl_err *err)
+{
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		struct sl_store_lane *lane = &store->lanes[i];
+		struct sl_segment *segment = lane->recovery.segment;
+
+		if (lane->worker_index != SL_LANE_NONE || segment == NULL)
+			continue;
+		lane->recovery.segment = NULL;
+		if (sl_segment_seal(segment, lane->number, lane->recovery.epoch, store->salt_crc,
+			    err) != 0) {
+			sl_segment_close(segment);
+			return sl_err_prefix(err, "lane %u: cannot seal segment", lane->number);
+		}
+		sl_segment_close(segment);
+	}
+	return 0;
+}
+
+int sl_store_open(struct sl_store *store, const struct sl_config *config, sl_store_deal deal,
+	void *deal_context, const uint8_t *worker_by_partition, struct sl_err *err)
+{
+	memset(store, 0, sizeof(*store));
+	store->config = config;
+	store->path = config->store.path;
+	store->lock_fd = -1;
+	if (sl_store_open_directory(store, err) != 0)
+		return err->code;
+	store->salt_crc = sl_batch_salt_crc(store->meta.header.salt);
+	if (sl_store_match(store, err) != 0 || sl_store_recover(store, err) != 0)
+		return err->code;
+	deal(deal_context, store);
+	if (sl_store_arrange(store, worker_by_partition, err) != 0 ||
+		sl_store_meta_write(&store->meta, store->path, err) != 0)
+		return err->code;
+	return seal_ownerless_lanes(store, err);
+}
+
+int sl_store_stop(struct sl_store *store, struct sl_err *err)
+{
+	int result = 0;
+
+	if (store->keeper != NULL)
+		sl_keeper_stop(store->keeper);
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		struct sl_err lane_err = {0};
+
+		if (store->lanes[i].worker_index == SL_LANE_NONE)
+			continue;
+		if (sl_lane_end(&store->lanes[i].lane, &lane_err) != 0 && result == 0) {
+			result = lane_err.code;
+			*err = lane_err;
+		}
+	}
+	return result;
+}
+
+void sl_store_close(struct sl_store *store, void (*release)(void *memory))
+{
+	sl_keeper_destroy(store->keeper);
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		struct sl_store_lane *lane = &store->lanes[i];
+
+		sl_lane_fini(&lane->lane);
+		sl_lane_recovery_free(&lane->recovery);
+		if (lane->memory != NULL)
+			release(lane->memory);
+	}
+	free(store->lanes);
+	free(store->owned);
+	free(store->partitions);
+	sl_store_meta_free(&store->meta);
+	if (store->path != NULL && store->lock_fd >= 0)
+		close(store->lock_fd);
+	memset(store, 0, sizeof(*store));
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// The store of an appliance: its directory, its metadata, its lanes. Opening recovers every lane
+// and joins them by terms; starting gives lanes their memory and writes their first batches. Thread
+// rule: main lcore; between sl_store_start and sl_store_stop the lanes belong to their workers and
+// to the keeper.
+#pragma once
+
+#include "base.h"
+#include "bounds.h"
+#include "config/config.h"
+#include "err.h"
+#include "format/meta.h"
+#include "partition.h"
+#include "shm.h"
+#include "store/keeper.h"
+#include "store/lane.h"
+#include "store/recovery.h"
+
+#include <sys/uio.h>
+
+// A lane that some worker writes, or one without an owner that only expires.
+struct sl_store_lane {
+	uint16_t number;
+	uint16_t meta_index; // of meta.lanes
+	uint16_t class_index; // of the configuration; SL_CLASS_NONE when it names the class no more
+	uint16_t worker_index; // SL_LANE_NONE: ownerless
+	uint16_t *owned; // partitions, into store->owned
+	uint32_t owned_count;
+	char path[SL_PATH_BYTES_MAX];
+	struct sl_lane_recovery recovery;
+	struct sl_lane lane; // live ones only
+	void *memory; // of its batches
+};
+
+#define SL_CLASS_NONE 0xffffu
+
+struct sl_store {
+	const struct sl_config *config;
+	const char *path;
+	int lock_fd;
+	struct sl_store_meta meta;
+	uint32_t salt_crc;
+	uint16_t meta_index_by_stream[SL_STREAM_COUNT_MAX]; // of the configuration's streams
+	uint16_t meta_index_by_class[SL_CLASS_COUNT_MAX]; // of the configuration's classes
+	struct sl_partition *partitions; // partition_count of them, by number
+	uint16_t *owned; // partition numbers, grouped by lane
+	struct sl_store_lane *lanes;
+	uint32_t lane_count;
+	struct sl_keeper *keeper;
+};
+
+// Opens or creates the store at config->store.path, recovers its lanes, fits it to the
+// configuration and worker_by_partition (which it calls for once the streams' partitions are
+// known), and writes store.meta. Nothing is admitted yet. Returns 0; -EUCLEAN when a lane is
+// CORRUPT; another negative errno with err. Then sl_store_close is still legal.
+typedef void (*sl_store_deal)(void *context, const struct sl_store *store);
+int sl_store_open(struct sl_store *store, const struct sl_config *config, sl_store_deal deal,
+	void *deal_context, const uint8_t *worker_by_partition, struct sl_err *err);
+
+struct sl_store_start {
+	struct sl_shm *shm;
+	struct sl_worker_counters *counters_by_worker[SL_LCORE_COUNT_MAX];
+	void *(*allocate)(
+		uint64_t bytes); // block-aligned memory for batches; NULL when there is none
+	void (*release)(void *memory);
+};
+
+// Gives each live lane its memory and its segment, writes checkpoint or epoch start, starts the
+// keeper. Fills the lanes' part of the shared memory.
+int sl_store_start(struct sl_store *store, const struct sl_store_start *start, struct sl_err *err);
+
+// After all workers have returned: seals what is full, ends every lane cleanly, stops the keeper.
+// Returns 0, or a negative errno of the first lane that could not be ended (err says which); lanes
+// that have failed before are not counted.
+int sl_store_stop(struct sl_store *store, struct sl_err *err);
+
+// Frees everything, closes the lock. Legal on a zeroed store and after a failed open.
+void sl_store_close(struct sl_store *store, void (*release)(void *memory));

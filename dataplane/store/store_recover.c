@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// Recovering all lanes, and joining them: each partition goes on where its highest term ends.
+#include "log.h"
+#include "store/store_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static uint16_t config_class_of(const struct sl_store *store, uint16_t meta_class_index)
+{
+	for (uint32_t i = 0; i < store->config->class_count; i++) {
+		if (store->meta_index_by_class[i] == meta_class_index)
+			return (uint16_t)i;
+	}
+	return SL_CLASS_NONE;
+}
+
+static int load_lanes(struct sl_store *store, struct sl_err *err)
+{
+	// Room for all that this start may add, so that pointers to lanes stay.
+	store->lanes = calloc(SL_LANE_COUNT_MAX, sizeof(*store->lanes));
+	if (store->lanes == NULL)
+		return sl_err_set(err, -ENOMEM, "store: out of memory");
+	for (uint32_t i = 0; i < store->meta.header.lane_count; i++) {
+		const struct sl_store_meta_lane *stored = &store->meta.lanes[i];
+		struct sl_store_lane *lane = &store->lanes[store->lane_count++];
+
+		lane->number = stored->lane;
+		lane->meta_index = (uint16_t)i;
+		lane->class_index = config_class_of(store, stored->class_index);
+		lane->worker_index = stored->worker_index;
+		snprintf(lane->path, sizeof(lane->path), "%s/" SL_LANE_DIR_FORMAT, store->path,
+			lane->number);
+	}
+	return 0;
+}
+
+static int recover_lane(struct sl_store *store, struct sl_store_lane *lane, struct sl_err *err)
+{
+	struct sl_lane_recovery *recovery = &lane->recovery;
+	int result = sl_lane_recover(recovery, lane->path, lane->number,
+		store->meta.lanes[lane->meta_index].class_index, store->salt_crc, err);
+
+	if (result != 0)
+		return result;
+	// The tail may be in the drive's cache only. Offsets that a new term starts from must not
+	// vanish under it.
+	if (recovery->segment != NULL && fdatasync(recovery->segment->fd) != 0)
+		return sl_err_set(err, -errno, "lane %u: cannot flush segment %lu: %s",
+			lane->number, recovery->segment->number, strerror(errno));
+	sl_log_info("store",
+		"lane %u: epoch %lu, %lu batches with %lu events read in unsealed segments in %lu us, next batch %lu%s",
+		lane->number, recovery->epoch, recovery->batch_count, recovery->event_count,
+		recovery->took_us, recovery->chain.next_number,
+		recovery->torn_bytes > 0 ? ", torn tail cut" : "");
+	return 0;
+}
+
+// What a lane knows of a partition counts when the store says that the partition lives there, in
+// that term. Older terms in it are history.
+static int join_state(struct sl_store *store, const struct sl_store_lane *lane,
+	const struct sl_partition_state *state, struct sl_err *err)
+{
+	const struct sl_store_meta_partition *stored;
+
+	if (state->partition >= store->meta.header.partition_count)
+		return sl_err_set(err, -EUCLEAN,
+			"lane %u is CORRUPT: it holds partition %u, the store has %u", lane->number,
+			state->partition, store->meta.header.partition_count);
+	stored = &store->meta.partitions[state->partition];
+	if (state->term > stored->term ||
+		(state->term == stored->term && stored->lane != lane->number))
+		return sl_err_set(err, -EUCLEAN,
+			"lane %u is CORRUPT: it holds partition %u in term %u, which store.meta gives to lane %u in term %u",
+			lane->number, state->partition, state->term, stored->lane, stored->term);
+	if (state->term == stored->term)
+		store->partitions[state->partition].next_offset = state->next_offset;
+	return 0;
+}
+
+static int join_lane(struct sl_store *store, const struct sl_store_lane *lane, struct sl_err *err)
+{
+	for (uint32_t i = 0; i < lane->recovery.state_count; i++) {
+		if (join_state(store, lane, &lane->recovery.states[i], err) != 0)
+			return err->code;
+	}
+	return 0;
+}
+
+int sl_store_recover(struct sl_store *store, struct sl_err *err)
+{
+	uint32_t partition_count = store->meta.header.partition_count;
+
+	if (load_lanes(store, err) != 0)
+		return err->code;
+	store->partitions = aligned_alloc(SL_CACHE_LINE,
+		SL_ALIGN_UP(SL_MAX(partition_count, 2u) * sizeof(*store->partitions),
+			(size_t)SL_CACHE_LINE));
+	if (store->partitions == NULL)
+		return sl_err_set(err, -ENOMEM, "store: out of memory");
+	for (uint32_t i = 0; i < partition_count; i++) {
+		const struct sl_store_meta_partition *stored = &store->meta.partitions[i];
+
+		store->partitions[i] = (struct sl_partition){
+			.next_offset = stored->term_start,
+			.term = stored->term,
+			.term_start = stored->term_start,
+		};
+	}
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		if (recover_lane(store, &store->lanes[i], err) != 0 ||
+			join_lane(store, &store->lanes[i], err) != 0)
+			return err->code;
+	}
+	return 0;
+}

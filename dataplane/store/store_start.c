@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// From a recovered store to lanes that take events.
+#include "log.h"
+#include "store/store_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Which partitions keep their source addresses; true when one of the class does.
+static bool set_keep_source(struct sl_store *store, uint16_t class_index)
+{
+	bool any = false;
+
+	for (uint32_t s = 0; s < store->config->stream_count; s++) {
+		const struct sl_config_stream *stream = &store->config->streams[s];
+		const struct sl_store_meta_stream *stored =
+			&store->meta.streams[store->meta_index_by_stream[s]];
+
+		if (stream->class_index != class_index || !stream->keep_source)
+			continue;
+		for (uint32_t p = 0; p < stored->partition_count; p++)
+			store->partitions[stored->first_partition + p].keep_source = 1;
+		any = true;
+	}
+	return any;
+}
+
+static void describe_lane(
+	const struct sl_store *store, const struct sl_store_lane *lane, struct sl_shm_lane *shm)
+{
+	const struct sl_store_meta_class *class =
+		&store->meta.classes[store->meta.lanes[lane->meta_index].class_index];
+
+	shm->lane = lane->number;
+	shm->class_index = lane->class_index;
+	shm->worker_index = lane->worker_index;
+	snprintf(shm->class_name, sizeof(shm->class_name), "%s", class->name);
+	shm->durability = class->durability;
+	shm->in_flight_max = store->config->store.in_flight_max;
+	shm->epoch = lane->recovery.epoch;
+	shm->recovered_events = lane->recovery.event_count;
+	shm->recovered_batches = lane->recovery.batch_count;
+	shm->recovery_us = lane->recovery.took_us;
+	shm->state = lane->worker_index == SL_LANE_NONE ? SL_LANE_OWNERLESS : SL_LANE_ACTIVE;
+}
+
+static int init_lane(struct sl_store *store, struct sl_store_lane *lane, uint32_t index,
+	const struct sl_store_start *start, struct sl_err *err)
+{
+	const struct sl_config_class *class = &store->config->classes[lane->class_index];
+	uint64_t bytes = sl_lane_memory_bytes(
+		store->config->store.in_flight_max, lane->owned_count, class->batch_bytes);
+	struct sl_lane_setup setup = {
+		.lane = lane->number,
+		.class_index = lane->class_index,
+		.durability = class->durability,
+		.batch_bytes = class->batch_bytes,
+		.linger_us = class->linger_us,
+		.in_flight_max = store->config->store.in_flight_max,
+		.salt_crc = store->salt_crc,
+		.epoch = lane->recovery.epoch,
+		.keep_source = set_keep_source(store, lane->class_index),
+		.partitions = store->partitions,
+		.owned = lane->owned,
+		.owned_count = lane->owned_count,
+		.counters = start->counters_by_worker[lane->worker_index],
+		.shm = &start->shm->lanes[index],
+		.shm_partitions = start->shm->partitions,
+	};
+
+	lane->memory = start->allocate(bytes);
+	if (lane->memory == NULL)
+		return sl_err_set(err, -ENOMEM,
+			"lane %u: no %lu MiB of hugepage memory for its batches; reserve more hugepages, or lower batch_bytes or in_flight_max",
+			lane->number, (unsigned long)((bytes + SL_MIB - 1) / SL_MIB));
+	setup.memory = lane->memory;
+	return sl_lane_init(&lane->lane, &setup, err);
+}
+
+// A state and a mark must fit behind what is there; else the next segment begins with the state.
+static bool can_go_on_in(const struct sl_store_lane *lane)
+{
+	uint64_t states_bytes =
+		(uint64_t)lane->lane.checkpoint_batch_count * lane->lane.batch_bytes;
+
+	return lane->recovery.chain.position + states_bytes + 2 * SL_BLOCK_BYTES <=
+		sl_segment_usable_bytes(lane->recovery.segment);
+}
+
+static int begin_lane(struct sl_store *store, struct sl_store_lane *lane, struct sl_err *err)
+{
+	struct sl_lane_recovery *recovery = &lane->recovery;
+	struct sl_segment *segment = recovery->segment;
+
+	if (segment != NULL && !can_go_on_in(lane)) {
+		int result = sl_segment_seal(
+			segment, lane->number, recovery->epoch, store->salt_crc, err);
+
+		if (result != 0)
+			return result;
+		recovery->segment = NULL;
+		sl_segment_close(segment);
+		segment = NULL;
+	}
+	if (segment == NULL) {
+		segment = sl_segment_create(lane->path, recovery->next_segment,
+			store->config->store.segment_bytes, err);
+		if (segment == NULL)
+			return err->code;
+		recovery->next_segment++;
+		recovery->chain.position = 0;
+	}
+	recovery->segment = NULL;
+	return sl_lane_begin(&lane->lane, segment, &recovery->chain, err);
+}
+
+static int start_keeper(
+	struct sl_store *store, const struct sl_store_start *start, struct sl_err *err)
+{
+	static struct sl_keeper_lane
+		kept[SL_LANE_COUNT_MAX]; // too large for the stack; main lcore only
+	struct sl_keeper_config config = {
+		.segment_bytes = store->config->store.segment_bytes,
+		.salt_crc = store->salt_crc,
+	};
+
+	if (kept == NULL)
+		return sl_err_set(err, -ENOMEM, "keeper: out of memory");
+	for (uint32_t i = 0; i < store->config->class_count; i++)
+		config.retention_bytes[i] = store->config->classes[i].retention_bytes;
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		struct sl_store_lane *lane = &store->lanes[i];
+
+		kept[i] = (struct sl_keeper_lane){
+			.lane = lane->worker_index == SL_LANE_NONE ? NULL : &lane->lane,
+			.number = lane->number,
+			.class_index = lane->class_index,
+			.shm = &start->shm->lanes[i],
+			.next_segment = lane->recovery.next_segment,
+		};
+		snprintf(kept[i].path, sizeof(kept[i].path), "%s", lane->path);
+	}
+	store->keeper = sl_keeper_create(&config, kept, store->lane_count, err);
+	free(kept);
+	if (store->keeper == NULL)
+		return err->code;
+	return sl_keeper_start(store->keeper, err);
+}
+
+static void publish_partitions(const struct sl_store *store, struct sl_shm *shm)
+{
+	for (uint32_t i = 0; i < store->meta.header.partition_count; i++) {
+		shm->partitions[i].next_offset = store->partitions[i].next_offset;
+		shm->partitions[i].watermark = store->partitions[i].next_offset;
+	}
+}
+
+int sl_store_start(struct sl_store *store, const struct sl_store_start *start, struct sl_err *err)
+{
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		struct sl_store_lane *lane = &store->lanes[i];
+
+		describe_lane(store, lane, &start->shm->lanes[i]);
+		if (lane->worker_index == SL_LANE_NONE)
+			continue;
+		if (init_lane(store, lane, i, start, err) != 0 || begin_lane(store, lane, err) != 0)
+			return err->code;
+	}
+	publish_partitions(store, start->shm);
+	return start_keeper(store, start, err);
+}
