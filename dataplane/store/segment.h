@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Segment files of a lane: birth, opening for write, listing, footer, removal.
-// Thread rule: slow path: main lcore at start, keeper thread afterwards. A worker only reads fd and numbers of the segments that it was handed, and writes the
-// group marked so.
+// Thread rule: slow path: main lcore at start, keeper thread afterwards. A worker only reads fd and
+// numbers of the segments that it was handed, and writes the group marked so.
 #pragma once
 
 #include "base.h"
@@ -21,21 +21,25 @@ struct sl_segment {
 };
 
 // Bytes of a segment that batches may fill.
-static inline uint64_t
-sl_segment_usable_bytes(const struct sl_segment *segment)
+static inline uint64_t sl_segment_usable_bytes(const struct sl_segment *segment)
 {
 	return segment->file_bytes - SL_BLOCK_BYTES;
 }
 
-// Gives birth to a segment: temporary name, fallocate of file_bytes, fdatasync, rename, fsync of the directory, writer's lock. Returns it, owned by the caller, or
-// NULL with errno and err set and nothing left behind (ENOSPC: "no room for a segment of N bytes in DIR").
-struct sl_segment *sl_segment_create(const char *lane_path, uint64_t number, uint64_t file_bytes, struct sl_err *err);
+// Gives birth to a segment: temporary name, fallocate of file_bytes, fdatasync, rename, fsync of
+// the directory, writer's lock. Returns it, owned by the caller, or NULL with errno and err set and
+// nothing left behind (ENOSPC: "no room for a segment of N bytes in DIR").
+struct sl_segment *sl_segment_create(
+	const char *lane_path, uint64_t number, uint64_t file_bytes, struct sl_err *err);
 
-// Opens an existing segment to go on writing: takes the writer's lock, waiting (and saying once "waiting for I/O of the previous run") while it is held. NULL on failure.
+// Opens an existing segment to go on writing: takes the writer's lock, waiting (and saying once
+// "waiting for I/O of the previous run") while it is held. NULL on failure.
 struct sl_segment *sl_segment_open(const char *lane_path, uint64_t number, struct sl_err *err);
 
-// fdatasync of what was written, then the footer from the segment's fields, durable. Returns 0 or a negative errno.
-int sl_segment_seal(struct sl_segment *segment, uint16_t lane, uint64_t epoch, uint32_t salt_crc, struct sl_err *err);
+// fdatasync of what was written, then the footer from the segment's fields, durable. Returns 0 or a
+// negative errno.
+int sl_segment_seal(struct sl_segment *segment, uint16_t lane, uint64_t epoch, uint32_t salt_crc,
+	struct sl_err *err);
 
 // Closes the file (and so drops the lock) and frees the struct. NULL is legal.
 void sl_segment_close(struct sl_segment *segment);
@@ -46,11 +50,12 @@ int sl_segment_remove(const char *lane_path, uint64_t number, struct sl_err *err
 struct sl_segment_entry {
 	uint64_t number;
 	uint64_t file_bytes;
-	bool sealed;		// its footer is valid (only when asked for)
-	uint64_t time_last_ns;	// from the footer
-	uint64_t event_count;	// from the footer
+	bool sealed; // its footer is valid (only when asked for)
+	uint64_t time_last_ns; // from the footer
+	uint64_t event_count; // from the footer
 };
 
-// Lists a lane's segments in ascending order and removes leftovers with the temporary name when remove_temporary is true. *entries is malloc'ed, the caller's.
-int sl_segment_list(const char *lane_path, uint16_t lane, uint32_t salt_crc, bool remove_temporary, struct sl_segment_entry **entries,
-	uint32_t *entry_count, struct sl_err *err);
+// Lists a lane's segments in ascending order and removes leftovers with the temporary name when
+// remove_temporary is true. *entries is malloc'ed, the caller's.
+int sl_segment_list(const char *lane_path, uint16_t lane, uint32_t salt_crc, bool remove_temporary,
+	struct sl_segment_entry **entries, uint32_t *entry_count, struct sl_err *err);

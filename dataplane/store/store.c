@@ -52,6 +52,9 @@ int sl_store_stop(struct sl_store *store, struct sl_err *err)
 {
 	int result = 0;
 
+	if (store->is_stopped)
+		return 0;
+	store->is_stopped = true;
 	if (store->keeper != NULL)
 		sl_keeper_stop(store->keeper);
 	for (uint32_t i = 0; i < store->lane_count; i++) {

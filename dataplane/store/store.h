@@ -47,6 +47,7 @@ struct sl_store {
 	struct sl_store_lane *lanes;
 	uint32_t lane_count;
 	struct sl_keeper *keeper;
+	bool is_stopped;
 };
 
 // Opens or creates the store at config->store.path, recovers its lanes, fits it to the

@@ -119,8 +119,7 @@ static int begin_lane(struct sl_store *store, struct sl_store_lane *lane, struct
 static int start_keeper(
 	struct sl_store *store, const struct sl_store_start *start, struct sl_err *err)
 {
-	static struct sl_keeper_lane
-		kept[SL_LANE_COUNT_MAX]; // too large for the stack; main lcore only
+	struct sl_keeper_lane *kept = calloc(SL_MAX(store->lane_count, 1u), sizeof(*kept));
 	struct sl_keeper_config config = {
 		.segment_bytes = store->config->store.segment_bytes,
 		.salt_crc = store->salt_crc,

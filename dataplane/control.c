@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// The main lcore's event loop: heartbeat, clock, ports' counters, signals, what there is to say
+// about lanes.
+#include "control_internal.h"
+#include "log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TICKS_PER_HEARTBEAT (100 / SL_TICK_MS)
+#define TICKS_PER_SECOND (1000 / SL_TICK_MS)
+
+static uint64_t wall_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void watch_lanes(struct sl_control *control)
+{
+	struct sl_dataplane *dataplane = control->dataplane;
+
+	for (uint32_t i = 0; i < dataplane->store.lane_count; i++) {
+		struct sl_lane *lane = &dataplane->store.lanes[i].lane;
+		int error = SL_LOAD_ACQUIRE(lane->write_error);
+
+		if (error == 0 || control->lane_failure_said[i])
+			continue;
+		control->lane_failure_said[i] = true;
+		dataplane->exit_code = SL_EXIT_LANE_FAILED;
+		sl_log_error("store",
+			"lane %u has failed: %s; its events are refused as lane_failed until a restart, which recovers it",
+			lane->lane, strerror(-error));
+		if (!control->is_stopping)
+			SL_STORE(dataplane->shm.header->state, SL_DATAPLANE_DEGRADED);
+	}
+}
+
+static void follow_clock(struct sl_dataplane *dataplane)
+{
+	int64_t step_ns;
+
+	sl_clock_update(&dataplane->clock, &step_ns);
+	if (step_ns == 0)
+		return;
+	dataplane->shm.header->clock_step_count++;
+	sl_log_warning("clock", "the wall clock was stepped by %.3f s; receive times %s",
+		(double)step_ns / 1e9,
+		step_ns > 0 ? "follow" : "go on slower until it has caught up");
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct sl_control *control = timer->data;
+	struct sl_dataplane *dataplane = control->dataplane;
+
+	control->tick_count++;
+	sl_ctl_server_step(control->server);
+	if (control->tick_count % TICKS_PER_HEARTBEAT == 0) {
+		SL_STORE(dataplane->shm.header->heartbeat_ns, wall_ns());
+		watch_lanes(control);
+	}
+	if (control->tick_count % TICKS_PER_SECOND == 0) {
+		follow_clock(dataplane);
+		sl_dataplane_publish_ports(dataplane);
+	}
+	if (control->is_stopping && sl_control_stop_step(control)) {
+		watch_lanes(control);
+		uv_stop(&control->loop);
+	}
+}
+
+static void on_signal(uv_signal_t *handle, int signal_number)
+{
+	sl_control_on_signal(handle->data, signal_number);
+}
+
+int sl_control_open(struct sl_dataplane *dataplane, struct sl_err *err)
+{
+	struct sl_control *control = calloc(1, sizeof(*control));
+
+	if (control == NULL)
+		return sl_err_set(err, -ENOMEM, "control: out of memory");
+	dataplane->control = control;
+	control->dataplane = dataplane;
+	// A peer that hangs up on the control socket is no reason to die.
+	signal(SIGPIPE, SIG_IGN);
+	uv_loop_init(&control->loop);
+	uv_signal_init(&control->loop, &control->on_sigterm);
+	uv_signal_init(&control->loop, &control->on_sigint);
+	uv_timer_init(&control->loop, &control->tick);
+	control->on_sigterm.data = control;
+	control->on_sigint.data = control;
+	control->tick.data = control;
+	uv_signal_start(&control->on_sigterm, on_signal, SIGTERM);
+	uv_signal_start(&control->on_sigint, on_signal, SIGINT);
+	uv_timer_start(&control->tick, on_tick, SL_TICK_MS, SL_TICK_MS);
+	control->server = sl_ctl_server_create(control, err);
+	return control->server == NULL ? err->code : 0;
+}
+
+void sl_control_run(struct sl_dataplane *dataplane)
+{
+	uv_run(&dataplane->control->loop, UV_RUN_DEFAULT);
+}
+
+void sl_control_close(struct sl_dataplane *dataplane)
+{
+	struct sl_control *control = dataplane->control;
+
+	if (control == NULL)
+		return;
+	if (control->server != NULL)
+		sl_ctl_server_close(control->server);
+	uv_close(sl_uv_handle(&control->on_sigterm), NULL);
+	uv_close(sl_uv_handle(&control->on_sigint), NULL);
+	uv_close(sl_uv_handle(&control->tick), NULL);
+	uv_run(&control->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&control->loop);
+	free(control);
+	dataplane->control = NULL;
+}

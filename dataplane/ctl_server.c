@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// The control socket, server side: runtime_dir/dataplane.sock (common/ctl_proto.h). One snapshot is
+// taken at a time; who asks meanwhile gets the next.
+#include "control_internal.h"
+#include "ctl_proto.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct client {
+	uv_pipe_t pipe;
+	struct sl_ctl_server *server;
+	struct client *next;
+	char line[SL_CTL_LINE_BYTES_MAX];
+	size_t line_bytes;
+	uint64_t waits_for; // snapshot; 0 none
+};
+
+struct sl_ctl_server {
+	struct sl_control *control;
+	uv_pipe_t pipe;
+	char path[SL_PATH_BYTES_MAX + sizeof(SL_SHM_SOCKET_NAME) + 1];
+	struct client *clients;
+	uint32_t client_count;
+	uint64_t running; // snapshot being taken; 0 none
+	uint64_t wanted; // highest number promised to a client
+	bool is_closed;
+};
+
+static void on_client_closed(uv_handle_t *handle)
+{
+	struct client *client = handle->data;
+	struct client **link = &client->server->clients;
+
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	client->server->client_count--;
+	free(client);
+}
+
+static void hang_up(struct client *client)
+{
+	if (!uv_is_closing(sl_uv_handle(&client->pipe)))
+		uv_close(sl_uv_handle(&client->pipe), on_client_closed);
+}
+
+// Answers are short and the peer reads them one by one: who does not take one at once is hung up on
+// rather than waited for.
+static void answer(struct client *client, const char *line, size_t bytes)
+{
+	uv_buf_t buffer = uv_buf_init((char *)(uintptr_t)line, (unsigned int)bytes);
+
+	if (bytes == 0 || uv_try_write(sl_uv_stream(&client->pipe), &buffer, 1) != (int)bytes)
+		hang_up(client);
+}
+
+static void answer_error(struct client *client, const char *text)
+{
+	char line[SL_ERR_TEXT_BYTES_MAX + 128];
+
+	answer(client, line, sl_ctl_answer_error(line, sizeof(line), text));
+}
+
+static void serve(struct client *client, const char *line, size_t bytes)
+{
+	struct sl_ctl_server *server = client->server;
+	enum sl_ctl_command command;
+	struct sl_err err = {0};
+
+	if (sl_ctl_request_parse(line, bytes, &command, &err) != 0) {
+		answer_error(client, err.text);
+		return;
+	}
+	// The only command there is. A snapshot that is being taken has begun before this request:
+	// it takes the next.
+	client->waits_for = (server->running != 0 ? server->running
+						  : SL_LOAD(server->control->dataplane->shm.header
+								    ->snapshot_request)) +
+		1;
+	server->wanted = SL_MAX(server->wanted, client->waits_for);
+}
+
+static void take_lines(struct client *client)
+{
+	char *end;
+
+	while (client->waits_for == 0 &&
+		(end = memchr(client->line, '\n', client->line_bytes)) != NULL) {
+		size_t bytes = (size_t)(end - client->line) + 1;
+
+		serve(client, client->line, bytes);
+		client->line_bytes -= bytes;
+		memmove(client->line, client->line + bytes, client->line_bytes);
+	}
+	if (client->line_bytes == sizeof(client->line)) {
+		answer_error(client, "a request is one line of at most 65536 bytes");
+		hang_up(client);
+	}
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested_bytes SL_UNUSED, uv_buf_t *buffer)
+{
+	struct client *client = handle->data;
+
+	*buffer = uv_buf_init(client->line + client->line_bytes,
+		(unsigned int)(sizeof(client->line) - client->line_bytes));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buffer SL_UNUSED)
+{
+	struct client *client = stream->data;
+
+	if (bytes < 0) {
+		hang_up(client);
+		return;
+	}
+	client->line_bytes += (size_t)bytes;
+	take_lines(client);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+	struct sl_ctl_server *server = stream->data;
+	struct client *client;
+
+	if (status < 0)
+		return;
+	client = calloc(1, sizeof(*client));
+	if (client == NULL)
+		return;
+	client->server = server;
+	client->next = server->clients;
+	server->clients = client;
+	server->client_count++;
+	uv_pipe_init(stream->loop, &client->pipe, 0);
+	client->pipe.data = client;
+	if (uv_accept(stream, sl_uv_stream(&client->pipe)) != 0) {
+		hang_up(client);
+		return;
+	}
+	if (server->client_count > SL_CTL_CLIENT_COUNT_MAX) {
+		answer_error(client, "too many connections to the control socket");
+		hang_up(client);
+		return;
+	}
+	uv_read_start(sl_uv_stream(&client->pipe), on_alloc, on_read);
+}
+
+struct sl_ctl_server *sl_ctl_server_create(struct sl_control *control, struct sl_err *err)
+{
+	struct sl_ctl_server *server = calloc(1, sizeof(*server));
+	int result;
+
+	if (server == NULL) {
+		sl_err_set(err, -ENOMEM, "control socket: out of memory");
+		return NULL;
+	}
+	server->control = control;
+	snprintf(server->path, sizeof(server->path), "%s/%s",
+		control->dataplane->config.runtime_dir, SL_SHM_SOCKET_NAME);
+	uv_pipe_init(&control->loop, &server->pipe, 0);
+	server->pipe.data = server;
+	// runtime_dir is locked by us: a socket that is there is a dead one's.
+	unlink(server->path);
+	result = uv_pipe_bind(&server->pipe, server->path);
+	if (result == 0 && chmod(server->path, 0660) != 0)
+		result = -errno;
+	if (result == 0)
+		result = uv_listen(sl_uv_stream(&server->pipe), 16, on_connection);
+	if (result != 0) {
+		sl_err_set(err, result,
+			"cannot listen on %s: %s; a socket's path may have 107 bytes: choose a shorter runtime_dir if it is longer",
+			server->path, uv_strerror(result));
+		sl_ctl_server_close(server);
+		return NULL;
+	}
+	return server;
+}
+
+static bool snapshot_is_whole(const struct sl_dataplane *dataplane, uint64_t id)
+{
+	for (uint32_t i = 0; i < dataplane->layout.lcore_count; i++) {
+		const struct sl_shm_lcore *lcore = &dataplane->shm.lcores[i];
+
+		if (SL_LOAD_ACQUIRE(lcore->rx_snapshot_id) != id ||
+			SL_LOAD_ACQUIRE(lcore->worker_snapshot_id) != id)
+			return false;
+	}
+	for (uint32_t i = 0; i < dataplane->shm.header->ring_count; i++) {
+		const struct sl_shm_ring *ring = &dataplane->shm.rings[i];
+
+		// A ring without entries is none: its RX lcore and its worker are one.
+		if (ring->entry_count > 0 && SL_LOAD_ACQUIRE(ring->marker_received) != id)
+			return false;
+	}
+	return true;
+}
+
+static void answer_waiting(struct sl_ctl_server *server, uint64_t id)
+{
+	char line[128];
+	size_t bytes = sl_ctl_answer_snapshot(line, sizeof(line), id);
+
+	for (struct client *client = server->clients; client != NULL; client = client->next) {
+		if (client->waits_for != id)
+			continue;
+		client->waits_for = 0;
+		answer(client, line, bytes);
+		take_lines(client);
+	}
+}
+
+void sl_ctl_server_step(struct sl_ctl_server *server)
+{
+	struct sl_dataplane *dataplane = server->control->dataplane;
+
+	if (server->running != 0 && snapshot_is_whole(dataplane, server->running)) {
+		uint64_t id = server->running;
+
+		server->running = 0;
+		sl_dataplane_publish_ports(dataplane);
+		answer_waiting(server, id);
+	}
+	if (server->running == 0 &&
+		server->wanted > SL_LOAD(dataplane->shm.header->snapshot_request)) {
+		server->running = server->wanted;
+		SL_STORE_RELEASE(dataplane->shm.header->snapshot_request, server->running);
+	}
+}
+
+static void on_server_closed(uv_handle_t *handle)
+{
+	struct sl_ctl_server *server = handle->data;
+
+	server->is_closed = true;
+}
+
+void sl_ctl_server_close(struct sl_ctl_server *server)
+{
+	unlink(server->path);
+	for (struct client *client = server->clients; client != NULL; client = client->next)
+		hang_up(client);
+	uv_close(sl_uv_handle(&server->pipe), on_server_closed);
+	while (!server->is_closed || server->clients != NULL)
+		uv_run(&server->control->loop, UV_RUN_ONCE);
+	free(server);
+}
