@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base.h"
+#include "bounds.h"
 
 enum sl_drop_stage { SL_DROP_STAGE_PARSE, SL_DROP_STAGE_STEER, SL_DROP_STAGE_APPEND };
 enum sl_drop_unit { SL_DROP_UNIT_FRAME, SL_DROP_UNIT_EVENT };
@@ -46,6 +47,8 @@ struct sl_rx_counters {
 #include "rx_counters.def"
 #undef SL_COUNTER
 	uint64_t drops[SL_DROP_REASON_COUNT]; // stages PARSE and STEER
+	uint64_t port_frames[SL_PORT_COUNT_MAX]; // of `frames`, by port: what a port's own count is
+						 // held against
 };
 
 // Written by one worker lcore.

@@ -85,6 +85,15 @@ static uint64_t ring_dequeued(const struct sample *sample, const struct sl_shm_r
 					    : SL_LOAD(ring->dequeued_at_marker);
 }
 
+static uint64_t port_frames_sum(const struct sl_rx_counters *rx)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < SL_PORT_COUNT_MAX; i++)
+		sum += rx->port_frames[i];
+	return sum;
+}
+
 static void rx_lines(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
 {
 	const struct sl_shm *shm = sample->shm;
@@ -93,6 +102,8 @@ static void rx_lines(struct sl_ledger *ledger, const struct sample *sample, uint
 	struct sl_ledger_range enqueued = exactly(rx->enqueued);
 	struct sl_ledger_range rings = {0};
 
+	line_sides(line_add(ledger, "frames", "lcore %u ports", lcore->lcore_id), "frames",
+		exactly(rx->frames), "frames by port", exactly(port_frames_sum(rx)));
 	line_sides(line_add(ledger, "frames", "lcore %u parse", lcore->lcore_id), "frames",
 		exactly(rx->frames), "datagrams + drops in parse",
 		exactly(rx->datagrams + drops_sum(rx->drops, SL_DROP_STAGE_PARSE)));
@@ -180,26 +191,34 @@ static void redirect_line(struct sl_ledger *ledger, const struct sample *sample,
 	line->is_sampled = sample->ports_before != NULL;
 }
 
-static void port_lines(struct sl_ledger *ledger, const struct sample *sample)
+// A blind port's own count is no evidence: memif forgets it whenever its peer reconnects.
+static void driver_line(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
 {
-	const struct sl_shm *shm = sample->shm;
-	struct sl_ledger_range driver = {0};
+	const struct sl_shm_port *port = &sample->shm->ports[index];
+	struct sl_ledger_range driver = exactly(SL_LOAD(port->ipackets));
 	uint64_t frames = 0;
 
-	for (uint32_t i = 0; i < shm->header->port_count; i++) {
-		const struct sl_shm_port *port = &shm->ports[i];
-		driver.high += SL_LOAD(port->ipackets);
-		driver.low += sample->ports_before == NULL ? SL_LOAD(port->ipackets)
-							   : sample->ports_before[i].ipackets;
+	if (sample->ports_before != NULL)
+		driver.low = sample->ports_before[index].ipackets;
+	for (uint32_t i = 0; i < sample->shm->header->lcore_count; i++)
+		frames += sample->rx[i].port_frames[index];
+	struct sl_ledger_line *line = line_add(ledger, "frames", "port %u driver", index);
+	line_sides(
+		line, "received by the driver", driver, "frames of all RX lcores", exactly(frames));
+	line->is_sampled = sample->ports_before != NULL;
+}
+
+static void port_lines(struct sl_ledger *ledger, const struct sample *sample)
+{
+	for (uint32_t i = 0; i < sample->shm->header->port_count; i++) {
+		const struct sl_shm_port *port = &sample->shm->ports[i];
+
 		if (port->ledger == SL_LEDGER_EXACT &&
 			strncmp(port->device, AF_XDP_PREFIX, strlen(AF_XDP_PREFIX)) == 0)
 			redirect_line(ledger, sample, i);
+		if (port->ledger != SL_LEDGER_BLIND)
+			driver_line(ledger, sample, i);
 	}
-	for (uint32_t i = 0; i < shm->header->lcore_count; i++)
-		frames += sample->rx[i].frames;
-	struct sl_ledger_line *line = line_add(ledger, "frames", "ports");
-	line_sides(line, "received by drivers", driver, "frames of all RX lcores", exactly(frames));
-	line->is_sampled = sample->ports_before != NULL;
 }
 
 static void ring_line(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)

@@ -11,8 +11,8 @@
 
 struct sl_ctl_server;
 
-// libuv's handle types begin with the same members, which the compiler's aliasing rules cannot know:
-// through void.
+// libuv's handle types begin with the same members, which the compiler's aliasing rules cannot
+// know: through void.
 static inline uv_handle_t *sl_uv_handle(void *handle)
 {
 	return handle;

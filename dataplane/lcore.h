@@ -28,7 +28,8 @@ struct sl_stop_words {
 };
 
 struct sl_rx_queue {
-	uint16_t port_id, queue_id;
+	uint16_t port_id, queue_id; // DPDK's
+	uint32_t port_index; // of the configuration
 };
 
 struct sl_rx {

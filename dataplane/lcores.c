@@ -10,6 +10,8 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 // Every batch of every lane of a worker may be under way at once.
 static uint32_t uring_entry_count(const struct sl_worker *worker)
@@ -111,6 +113,7 @@ static void deal_queues(struct sl_dataplane *dataplane, struct sl_rx *rx, uint32
 				rx->queues[rx->queue_count++] = (struct sl_rx_queue){
 					.port_id = dataplane->ports[p].port_id,
 					.queue_id = (uint16_t)q,
+					.port_index = p,
 				};
 		}
 	}
@@ -194,6 +197,15 @@ static int make_lcores(struct sl_dataplane *dataplane, struct sl_err *err)
 	return 0;
 }
 
+// Polling lcores outrank whatever else runs on their CPUs: a receive ring of 4,096 frames bridges
+// 20 ms at 200,000 datagrams/s, less than a few time slices. Not SCHED_FIFO: its throttling stalls
+// a polling thread for 50 ms of each second.
+static int run_lcore(void *argument)
+{
+	setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
+	return sl_lcore_run(argument);
+}
+
 int sl_lcores_launch(struct sl_dataplane *dataplane, struct sl_err *err)
 {
 	int result;
@@ -207,7 +219,7 @@ int sl_lcores_launch(struct sl_dataplane *dataplane, struct sl_err *err)
 		return result;
 	for (uint32_t i = 0; i < dataplane->layout.lcore_count; i++) {
 		result = rte_eal_remote_launch(
-			sl_lcore_run, &dataplane->lcores[i], dataplane->lcores[i].lcore_id);
+			run_lcore, &dataplane->lcores[i], dataplane->lcores[i].lcore_id);
 		if (result != 0)
 			return sl_err_set(err, result, "cannot launch lcore %u",
 				dataplane->lcores[i].lcore_id);

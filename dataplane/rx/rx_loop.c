@@ -8,13 +8,14 @@
 
 #include "hotpath.h"
 
-static void count_bytes(struct sl_rx *rx, uint32_t frame_count)
+static void count_frames(struct sl_rx *rx, uint32_t port_index, uint32_t frame_count)
 {
 	uint64_t bytes = 0;
 
 	for (uint32_t i = 0; i < frame_count; i++)
 		bytes += rte_pktmbuf_pkt_len(rx->burst.mbufs[i]);
 	rx->counters->frames += frame_count;
+	rx->counters->port_frames[port_index] += frame_count;
 	rx->counters->frame_bytes += bytes;
 	rx->counters->bursts++;
 }
@@ -31,7 +32,7 @@ static uint32_t receive_and_hand_on(struct sl_rx *rx, const struct sl_rx_queue *
 	burst->dead_count = 0;
 	burst->receive_ns = sl_clock_now_ns(rx->clock);
 	SL_STORE(*rx->stage, SL_STAGE_PARSE);
-	count_bytes(rx, frame_count);
+	count_frames(rx, queue->port_index, frame_count);
 	sl_parse_burst(rx->parse, burst, rx->counters);
 	SL_STORE(*rx->stage, SL_STAGE_STEER);
 	sl_steer_burst(rx->dispatch.steer, burst);

@@ -21,8 +21,8 @@ static uint32_t reap_writes(struct sl_worker *worker, uint64_t now_ns)
 
 // A marker says: what came before it is what the RX lcore counted before it. Events around it are
 // appended as usual.
-static void take_markers(struct sl_worker_ring *ring,
-	struct sl_event *events, uint32_t *event_count)
+static void take_markers(
+	struct sl_worker_ring *ring, struct sl_event *events, uint32_t *event_count)
 {
 	uint32_t kept_count = 0;
 

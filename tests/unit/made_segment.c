@@ -20,6 +20,7 @@ static void fill_rx(struct sl_shm_lcore *lcore)
 	lcore->heartbeat = 12345;
 	lcore->rx = (struct sl_rx_counters){
 		.frames = 100,
+		.port_frames = {100},
 		.frame_bytes = 6000,
 		.datagrams = 94,
 		.events = 94,
@@ -62,8 +63,12 @@ static void fill_both(struct sl_shm_lcore *lcore)
 	lcore->is_worker = 1;
 	lcore->rx_index = 1;
 	lcore->worker_index = 1;
-	lcore->rx = (struct sl_rx_counters){
-		.frames = 50, .frame_bytes = 3000, .datagrams = 50, .events = 50, .direct = 50};
+	lcore->rx = (struct sl_rx_counters){.frames = 50,
+		.port_frames = {50},
+		.frame_bytes = 3000,
+		.datagrams = 50,
+		.events = 50,
+		.direct = 50};
 	lcore->worker = (struct sl_worker_counters){
 		.direct = 50, .appended = 50, .stored = 50, .stored_bytes = 900, .batches = 2};
 }
