@@ -5,8 +5,10 @@
 #include "options.h"
 
 #define SL_BLAST_EXIT_FAILED 1
+#define SL_BLAST_EXIT_STORE 3 // verify: the store cannot be read
 
-extern const struct sl_command sl_blast_send_command;
+extern const struct sl_command sl_blast_send_command, sl_blast_verify_command;
 
 // argv[0] is the subcommand's name. Return the exit code. send takes SIGINT and SIGTERM over.
 int sl_blast_send(int argc, char **argv);
+int sl_blast_verify(int argc, char **argv);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-// sluice-blast: sends events whose every byte is known.
+// sluice-blast: sends events whose every byte is known, and holds a store against them.
 #include "load/commands.h"
 
 static const struct {
@@ -7,10 +7,12 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{&sl_blast_send_command, sl_blast_send},
+	{&sl_blast_verify_command, sl_blast_verify},
 };
 
 static const struct sl_command *const subcommands[] = {
 	&sl_blast_send_command,
+	&sl_blast_verify_command,
 };
 
 static const struct sl_command command_blast = {
