@@ -2,41 +2,21 @@
 // `sluice-blast send` as a user meets it: what it prints, what it leaves, how it exits.
 #include "load/commands.h"
 
+#include "command.h"
 #include "load/sent_file.h"
 #include "sink.h"
 #include "suite.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static struct sl_sink sink;
 static char json_path[64];
 
-// Runs the command in a child. Returns its exit code; output is what it printed.
 static int run_send(char *const *arguments, char *output, size_t output_bytes)
 {
-	FILE *file = tmpfile();
-	int status = -1, argc = 0;
-	char *argv[24] = {0};
-
-	while (arguments[argc] != NULL) {
-		argv[argc] = arguments[argc];
-		argc++;
-	}
-	fflush(stdout);
-	pid_t child = fork();
-	if (child == 0) {
-		dup2(fileno(file), STDOUT_FILENO);
-		dup2(fileno(file), STDERR_FILENO);
-		exit(sl_blast_send(argc, argv));
-	}
-	waitpid(child, &status, 0);
-	rewind(file);
-	output[fread(output, 1, output_bytes - 1, file)] = '\0';
-	fclose(file);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return sl_test_command_run(sl_blast_send, arguments, output, output_bytes);
 }
 
 static const struct sl_payload_config sent = {
