@@ -141,6 +141,55 @@ static int walk_partition(struct read *read, const struct sl_batch_header *batch
 	return end_walk(read, &iterator, result);
 }
 
+struct state_search {
+	uint16_t partition;
+	bool is_found;
+	uint64_t next_offset, term_start;
+};
+
+static void search_state(void *context, const struct sl_partition_state *state)
+{
+	struct state_search *search = context;
+
+	if (state->partition != search->partition)
+		return;
+	search->is_found = true;
+	search->next_offset = state->next_offset;
+	search->term_start = state->term_start;
+}
+
+// What the checkpoint at the head of a segment says of a partition; a segment that has expired says
+// nothing.
+static int search_head(struct read *read, uint64_t number, struct state_search *search)
+{
+	const struct sl_lane_reader *reader = &read->reader;
+	struct sl_segment_file *file;
+	uint64_t epoch;
+	int result = sl_segment_file_open(
+		&file, reader->path, reader->lane, number, reader->salt_crc, read->err);
+
+	if (result < 0)
+		return result == -ENOENT ? 0 : result;
+	result = sl_store_head_states(file, &epoch, search_state, search, read->err);
+	sl_segment_file_close(file);
+	return result;
+}
+
+// Whether a term begins in this batch only because the segments with its first events have expired.
+// 1 yes, 0 no, or a negative errno.
+static int begins_behind_expired(struct read *read, const struct sl_batch_table_entry *entry)
+{
+	const struct sl_segment_list *segments = &read->reader.segments;
+	struct state_search search = {.partition = entry->partition};
+	int result = 0;
+
+	if (segments->count > 0 && segments->numbers[0] > 1)
+		result = search_head(read, segments->numbers[0], &search);
+	if (result < 0 || !search.is_found)
+		return result;
+	return search.next_offset == entry->first_offset && search.next_offset > search.term_start;
+}
+
 // Offsets are dense: what is neither expired nor there is missing, what comes twice is wrong.
 static int check_dense(struct read *read, const struct sl_batch_table_entry *entry)
 {
@@ -150,8 +199,12 @@ static int check_dense(struct read *read, const struct sl_batch_table_entry *ent
 	read->expired_seen = read->reader.expired_count;
 	if (!report->has_first || entry->first_offset == report->next_offset)
 		return 0;
-	if (entry->first_offset > report->next_offset && has_expired)
-		return 0;
+	if (entry->first_offset > report->next_offset) {
+		int result = has_expired ? 1 : begins_behind_expired(read, entry);
+
+		if (result != 0)
+			return SL_MIN(result, 0);
+	}
 	return sl_err_set(read->err, -EBADMSG,
 		"%s: partition %u goes on with offset %" PRIu64 " in batch %" PRIu64
 		" where offset %" PRIu64 " is due: the store is damaged",
@@ -178,22 +231,6 @@ static int on_batch_of_range(struct read *read, const struct sl_batch_header *ba
 	return result < 0 ? result : walk_partition(read, batch, entry, range);
 }
 
-struct state_search {
-	uint16_t partition;
-	bool is_found;
-	uint64_t next_offset;
-};
-
-static void search_state(void *context, const struct sl_partition_state *state)
-{
-	struct state_search *search = context;
-
-	if (state->partition != search->partition)
-		return;
-	search->is_found = true;
-	search->next_offset = state->next_offset;
-}
-
 // Starts in the last segment whose checkpoint says that nothing wanted came before it.
 static int skip_segments(struct read *read, const struct range *range)
 {
@@ -201,17 +238,9 @@ static int skip_segments(struct read *read, const struct range *range)
 
 	for (size_t i = reader->segments.count; range->from > 0 && i > 0; i--) {
 		struct state_search search = {.partition = range->partition};
-		uint64_t number = reader->segments.numbers[i - 1], epoch;
-		struct sl_segment_file *file;
-		int result = sl_segment_file_open(
-			&file, reader->path, reader->lane, number, reader->salt_crc, read->err);
+		uint64_t number = reader->segments.numbers[i - 1];
+		int result = search_head(read, number, &search);
 
-		if (result == -ENOENT)
-			continue;
-		if (result == 0)
-			result = sl_store_head_states(
-				file, &epoch, search_state, &search, read->err);
-		sl_segment_file_close(file);
 		if (result < 0)
 			return result;
 		if (search.is_found && search.next_offset <= range->from) {

@@ -94,7 +94,7 @@ class LanePartitions:
                     wrong(f"next offset {next_offset} is stated, but no batch of this lane holds "
                           f"events of term {term}, which starts at {term_start}")
                 self._enter(partition, term, next_offset)
-            if not self.any_whole:
+            if not self.any_whole and next_offset > term_start:
                 self.head_next[partition, term] = next_offset
             known = self.starts.setdefault((partition, term), term_start)
             if known != term_start:

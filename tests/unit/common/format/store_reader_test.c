@@ -451,6 +451,58 @@ static void a_partition_that_moved_is_read_term_by_term_without_void_runs(void)
 	sl_test_store_destroy(&made);
 }
 
+// Partition 0 has offsets 0..3 as term 1 in lane 0 and goes on as term 2 in lane 1, whose first
+// segment expires: what is left there begins at offset 6.
+static void make_expired_move(uint64_t term_start)
+{
+	const struct sl_partition_state term1 = state(0, 1, 0, 0);
+	const struct sl_partition_state other = state(3, 1, 0, 0);
+	const struct sl_partition_state term2 = state(0, 2, term_start, 6);
+
+	sl_test_store_create(&made, 4);
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, &term1, 1);
+	sl_test_events_write(&made, 0, 0, 1, 0, 4);
+	sl_test_segment_open(&made, 1);
+	sl_test_states_write(&made, 1, SL_BATCH_CHECKPOINT, &other, 1);
+	sl_test_segment_seal(&made, 1);
+	sl_test_segment_open(&made, 1);
+	sl_test_states_write(&made, 1, SL_BATCH_CHECKPOINT, &term2, 1);
+	sl_test_events_write(&made, 1, 0, 2, 6, 2);
+	made.meta.partitions[3].lane = 1;
+	made.meta.partitions[0] =
+		(struct sl_store_meta_partition){.term = 2, .term_start = term_start, .lane = 1};
+	sl_test_store_write_meta(&made);
+	unlink(sl_test_segment_path(&made, 1, 1));
+}
+
+static void a_term_whose_first_segments_expired_leaves_no_hole(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_expired_move(4);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 6);
+	CU_ASSERT_EQUAL(seen.last_term, 2);
+	CU_ASSERT_EQUAL(report.next_offset, 8);
+	sl_test_store_destroy(&made);
+}
+
+static void offsets_missing_between_two_terms_are_damage(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_expired_move(6);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), -EBADMSG);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "offset 4 is due"));
+	CU_ASSERT_EQUAL(seen.count, 4);
+	sl_test_store_destroy(&made);
+}
+
 static void a_stream_read_leaves_void_runs_out(void)
 {
 	struct sl_store_report report;
@@ -640,6 +692,8 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_read_says_where_it_starts_when_the_first_segments_expired),
 	SL_TEST(segments_that_expire_under_a_reader_are_no_error),
 	SL_TEST(a_partition_that_moved_is_read_term_by_term_without_void_runs),
+	SL_TEST(a_term_whose_first_segments_expired_leaves_no_hole),
+	SL_TEST(offsets_missing_between_two_terms_are_damage),
 	SL_TEST(a_stream_read_leaves_void_runs_out),
 	SL_TEST(two_lanes_with_the_same_term_are_damage_and_said_so),
 	SL_TEST(an_offset_that_is_missing_or_doubled_is_damage),
