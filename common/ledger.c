@@ -12,6 +12,7 @@
 
 // Lines that one lcore can have (RX and worker, at rest), and lines that do not depend on counts.
 #define LINES_PER_LCORE 7
+#define LINES_PER_PORT 2
 #define LINES_FIXED 2
 
 // Our own XDP program and our own sockets stand behind this device only.
@@ -234,7 +235,7 @@ static int evaluate(struct sl_ledger *ledger, const struct sample *sample)
 {
 	const struct sl_shm *shm = sample->shm;
 	const struct sl_shm_header *header = shm->header;
-	size_t line_count_max = LINES_FIXED + header->port_count +
+	size_t line_count_max = LINES_FIXED + (size_t)LINES_PER_PORT * header->port_count +
 		(size_t)LINES_PER_LCORE * header->lcore_count + header->ring_count;
 
 	*ledger = (struct sl_ledger){.lines = calloc(line_count_max, sizeof(*ledger->lines))};
