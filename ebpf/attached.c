@@ -71,8 +71,7 @@ int sl_xdp_attached_detach(int interface_index, const struct sl_xdp_attached *at
 	return rc;
 }
 
-int sl_xdp_map_open(
-	uint32_t program_id, const char *name, struct bpf_map_info *info, uint32_t info_bytes)
+int sl_xdp_map_open(uint32_t program_id, const char *name, struct bpf_map_info *info)
 {
 	uint32_t map_ids[16];
 	struct bpf_prog_info program_info = {
@@ -90,14 +89,17 @@ int sl_xdp_map_open(
 		return -errno;
 	uint32_t map_count = SL_MIN(program_info.nr_map_ids, SL_ARRAY_COUNT(map_ids));
 	for (uint32_t i = 0; i < map_count; i++) {
-		uint32_t bytes = info_bytes;
+		struct bpf_map_info found = {0};
+		uint32_t bytes = sizeof(found);
 
 		fd = bpf_map_get_fd_by_id(map_ids[i]);
 		if (fd < 0)
 			continue;
-		memset(info, 0, info_bytes);
-		if (bpf_obj_get_info_by_fd(fd, info, &bytes) == 0 && strcmp(info->name, name) == 0)
+		if (bpf_obj_get_info_by_fd(fd, &found, &bytes) == 0 &&
+			strcmp(found.name, name) == 0) {
+			*info = found;
 			return fd;
+		}
 		close(fd);
 	}
 	return -ENOENT;
@@ -133,7 +135,7 @@ static uint32_t live_owner(uint32_t program_id)
 	struct sl_prefilter_control control;
 	struct bpf_map_info info;
 	uint32_t key = 0;
-	int fd = sl_xdp_map_open(program_id, SL_PREFILTER_MAP_CONTROL, &info, sizeof(info));
+	int fd = sl_xdp_map_open(program_id, SL_PREFILTER_MAP_CONTROL, &info);
 
 	if (fd < 0)
 		return 0;

@@ -48,7 +48,7 @@ static int open_map(const struct sl_xdp *xdp, const char *name, uint32_t value_b
 	uint32_t entry_count, struct sl_err *err)
 {
 	struct bpf_map_info info;
-	int fd = sl_xdp_map_open(xdp->attached.id, name, &info, sizeof(info));
+	int fd = sl_xdp_map_open(xdp->attached.id, name, &info);
 
 	if (fd < 0)
 		return sl_err_set(err, fd, "XDP program on %s has no map '%s': %s", xdp->interface,

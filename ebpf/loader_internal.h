@@ -7,7 +7,6 @@
 #include "prefilter_shared.h"
 
 struct bpf_map_info;
-struct bpf_prog_info;
 
 // What is attached to an interface: at most one program a mode.
 struct sl_xdp_attached {
@@ -23,8 +22,7 @@ int sl_xdp_attached_read(int interface_index, struct sl_xdp_attached attached[3]
 int sl_xdp_attached_detach(int interface_index, const struct sl_xdp_attached *attached);
 
 // A file descriptor of the map of this name that the program uses, or a negative errno. Fills info.
-int sl_xdp_map_open(
-	uint32_t program_id, const char *name, struct bpf_map_info *info, uint32_t info_bytes);
+int sl_xdp_map_open(uint32_t program_id, const char *name, struct bpf_map_info *info);
 
 // Field 22 of /proc/PID/stat, or 0 when there is no such process.
 uint64_t sl_xdp_process_start_ticks(uint32_t pid);
