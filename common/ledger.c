@@ -11,7 +11,7 @@
 #include <string.h>
 
 // Lines that one lcore can have (RX and worker, at rest), and lines that do not depend on counts.
-#define LINES_PER_LCORE 7
+#define LINES_PER_LCORE 8
 #define LINES_PER_PORT 2
 #define LINES_FIXED 2
 
