@@ -8,7 +8,7 @@
 #include "format/meta.h"
 
 #define SL_TEST_LANE_COUNT 3
-#define SL_TEST_SEGMENT_BYTES (256u * 1024)
+#define SL_TEST_SEGMENT_BYTES (16u * 1024 * 1024) // mostly holes
 
 struct sl_test_lane {
 	char path[128];

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// What recovery.c (locks, epoch) shares with recovery_scan.c (the verdict) and recovery_finish.c
+// (what is done once the verdict is good).
+#pragma once
+
+#include "store/recovery.h"
+#include "store/recovery_states.h"
+
+// How far the log comes in one segment.
+struct sl_recovery_reach {
+	uint64_t first_number, last_number; // of batches; 0 without any
+	uint64_t end_position;
+	uint64_t event_count;
+	uint64_t time_first_ns, time_last_ns;
+	uint64_t epoch; // of the last batch
+	uint32_t last_body_crc;
+	bool has_whole_head; // its checkpoint has its end: only then the segment counts
+};
+
+#define SL_RECOVERY_NO_INDEX UINT32_MAX
+
+struct sl_recoverer {
+	struct sl_lane_recovery *recovery;
+	const char *lane_path;
+	uint16_t lane, class_index;
+	uint32_t salt_crc;
+	struct sl_err *err;
+	// The lane's segments. From tail_index on they are not sealed, and locked.
+	struct sl_segment_entry *entries;
+	struct sl_recovery_reach *reaches; // beside entries
+	uint32_t entry_count, tail_index;
+	struct sl_segment **locked;
+	uint32_t locked_count;
+	struct sl_recovery_states states;
+	uint32_t current_index; // of the batch at hand
+	uint32_t end_index; // of the last segment that counts, SL_RECOVERY_NO_INDEX before one
+	uint64_t mark_max, mark_segment, epoch_max, time_last_ns;
+};
+
+// Fills err for a lane that is CORRUPT, from what its text says already; returns -EUCLEAN.
+int sl_recovery_corrupt(const struct sl_recoverer *r);
+
+// First entry behind the end of the log: half-born, void and spare segments.
+uint32_t sl_recovery_first_behind(const struct sl_recoverer *r);
+
+// Finds the log's end and the partitions' states; touches nothing. 0, -EUCLEAN, or another negative
+// errno.
+int sl_recovery_scan(struct sl_recoverer *r);
+
+// Removes what stands behind the end, seals what is full, makes the tail durable, and fills the
+// result.
+int sl_recovery_finish(struct sl_recoverer *r);
