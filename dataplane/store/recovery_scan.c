@@ -38,8 +38,9 @@ static void extend(struct sl_recovery_reach *reach, const struct sl_batch_header
 	}
 	reach->last_number = batch->number;
 	reach->end_position = batch->position + sl_batch_block_bytes(batch);
-	reach->event_count += batch->event_count;
-	reach->time_last_ns = SL_MAX(reach->time_last_ns, batch->time_last_ns);
+	if (batch->kind == SL_BATCH_EVENTS) // of unknown kinds the count means nothing
+		reach->event_count += batch->event_count;
+	reach->time_last_ns = batch->time_last_ns;
 	reach->last_body_crc = batch->body_crc;
 	reach->epoch = batch->epoch;
 }
@@ -103,7 +104,8 @@ static int walk(struct sl_recoverer *r, struct sl_lane_reader *reader)
 
 	while ((result = sl_lane_reader_next(reader, &batch, r->err)) > 0) {
 		r->recovery->batch_count++;
-		r->recovery->event_count += batch->event_count;
+		if (batch->kind == SL_BATCH_EVENTS)
+			r->recovery->event_count += batch->event_count;
 		if (sl_batch_check_runs(batch) != SL_BATCH_OK)
 			result = sl_lane_reader_damage(
 				reader, "runs that do not add up to the table", r->err);

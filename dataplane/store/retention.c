@@ -21,6 +21,13 @@ static uint64_t class_bytes(const struct sl_keeper *keeper, uint16_t class_index
 	return bytes;
 }
 
+// A lane in use keeps its last sealed segment: the checkpoint of the one behind it may still be on
+// its way to the disk, and without either nothing says where idle partitions go on.
+static bool may_expire(const struct sl_kept_lane *kept)
+{
+	return kept->sealed_count > (kept->config.lane != NULL ? 1u : 0u);
+}
+
 // The lane whose first sealed segment is the oldest of its class, or NULL.
 static struct sl_kept_lane *find_oldest(struct sl_keeper *keeper, uint16_t class_index)
 {
@@ -29,7 +36,7 @@ static struct sl_kept_lane *find_oldest(struct sl_keeper *keeper, uint16_t class
 	for (uint32_t i = 0; i < keeper->lane_count; i++) {
 		struct sl_kept_lane *kept = &keeper->lanes[i];
 
-		if (kept->config.class_index != class_index || kept->sealed_count == 0)
+		if (kept->config.class_index != class_index || !may_expire(kept))
 			continue;
 		if (oldest == NULL || kept->sealed[0].time_last_ns < oldest->sealed[0].time_last_ns)
 			oldest = kept;
