@@ -242,12 +242,17 @@ static json_t *ring_stats(const struct sl_shm *shm, uint32_t index)
 static json_t *port_stats(const struct sl_shm *shm, uint32_t index)
 {
 	const struct sl_shm_port *port = &shm->ports[index];
+	uint64_t frames = 0;
 
-	json_t *object = json_pack("{s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "port", (int)index,
-		"device", TEXT(port->device), "ipackets", COUNT(port->ipackets), "imissed",
-		COUNT(port->imissed), "ierrors", COUNT(port->ierrors), "rx_nombuf",
-		COUNT(port->rx_nombuf), "interface_rx_packets", COUNT(port->interface_rx_packets),
-		"interface_rx_dropped", COUNT(port->interface_rx_dropped));
+	for (uint32_t i = 0; i < shm->header->lcore_count; i++)
+		frames += SL_LOAD(shm->lcores[i].rx.port_frames[index]);
+
+	json_t *object = json_pack("{s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "port",
+		(int)index, "device", TEXT(port->device), "frames", (json_int_t)frames, "ipackets",
+		COUNT(port->ipackets), "imissed", COUNT(port->imissed), "ierrors",
+		COUNT(port->ierrors), "rx_nombuf", COUNT(port->rx_nombuf), "interface_rx_packets",
+		COUNT(port->interface_rx_packets), "interface_rx_dropped",
+		COUNT(port->interface_rx_dropped));
 	json_t *xdp = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "redirect",
 		COUNT(port->xdp_redirect), "pass", COUNT(port->xdp_pass), "drop",
 		COUNT(port->xdp_drop), "xsk_ring_full", COUNT(port->xsk_ring_full),

@@ -23,8 +23,8 @@ static const struct sl_output_table drop_tables[] = {
 static const struct sl_output_column identity_columns[] = {
 	{"ok", "holds", SL_CELL_TEXT},
 	{"name", "identity", SL_CELL_TEXT},
-	{"left", "left", SL_CELL_COUNT},
-	{"right", "right", SL_CELL_COUNT},
+	{"left", "left", SL_CELL_RANGE},
+	{"right", "right", SL_CELL_RANGE},
 	{"unit", "unit", SL_CELL_TEXT},
 	{"left_text", "left is", SL_CELL_TEXT},
 	{"right_text", "right is", SL_CELL_TEXT},

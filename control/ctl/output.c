@@ -49,6 +49,16 @@ static void count_cell(char *cell, json_int_t value)
 	*out = '\0';
 }
 
+static void range_cell(char *cell, json_int_t low, json_int_t high)
+{
+	if (low != high) {
+		count_cell(cell, low);
+		cell += strlen(cell);
+		cell = stpcpy(cell, "..");
+	}
+	count_cell(cell, high);
+}
+
 static void bytes_cell(char *cell, double value)
 {
 	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -73,7 +83,7 @@ static void time_cell(char *cell, json_int_t ns, const char *format)
 		strcpy(cell, "?");
 }
 
-static void format_cell(char *cell, const json_t *value, enum sl_output_cell kind)
+static void format_value(char *cell, const json_t *value, enum sl_output_cell kind)
 {
 	if (value == NULL || json_is_null(value))
 		strcpy(cell, "-");
@@ -83,7 +93,7 @@ static void format_cell(char *cell, const json_t *value, enum sl_output_cell kin
 		strcpy(cell, json_is_true(value) ? "yes" : "no");
 	else if (!json_is_number(value))
 		strcpy(cell, "?");
-	else if (kind == SL_CELL_COUNT)
+	else if (kind == SL_CELL_COUNT || kind == SL_CELL_RANGE)
 		count_cell(cell,
 			json_is_integer(value) ? json_integer_value(value)
 					       : llround(json_real_value(value)));
@@ -95,6 +105,19 @@ static void format_cell(char *cell, const json_t *value, enum sl_output_cell kin
 		time_cell(cell, json_integer_value(value), "%H:%M:%S");
 	else
 		snprintf(cell, CELL_BYTES_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+}
+
+static void format_cell(char *cell, const json_t *object, const struct sl_output_column *column)
+{
+	const json_t *value = member_at(object, column->key);
+	char low_key[64];
+
+	snprintf(low_key, sizeof(low_key), "%s_low", column->key);
+	const json_t *low = member_at(object, low_key);
+	if (column->cell == SL_CELL_RANGE && json_is_integer(value) && json_is_integer(low))
+		range_cell(cell, json_integer_value(low), json_integer_value(value));
+	else
+		format_value(cell, value, column->cell);
 }
 
 // ---- lines
@@ -111,7 +134,7 @@ static void print_cell(struct sl_output *output, const char *cell, enum sl_outpu
 {
 	int gap = is_last ? 0 : COLUMN_GAP;
 
-	if (kind == SL_CELL_COUNT || kind == SL_CELL_BYTES)
+	if (kind == SL_CELL_COUNT || kind == SL_CELL_RANGE || kind == SL_CELL_BYTES)
 		fprintf(output->stream, "%*s%*s", (int)width, cell, gap, "");
 	else if (is_last)
 		fputs(cell, output->stream);
@@ -134,7 +157,7 @@ static void print_row(struct sl_output *output, const json_t *object,
 	char cell[CELL_BYTES_MAX];
 
 	for (size_t i = 0; i < column_count; i++) {
-		format_cell(cell, member_at(object, columns[i].key), columns[i].cell);
+		format_cell(cell, object, &columns[i]);
 		print_cell(output, cell, columns[i].cell, widths[i], i + 1 == column_count);
 	}
 	fputc('\n', output->stream);
@@ -152,7 +175,7 @@ static void print_array(
 		const struct sl_output_column *column = &table->columns[i];
 		widths[i] = SL_MAX(column->width, (uint32_t)strlen(column->title));
 		json_array_foreach(array, index, object) {
-			format_cell(cell, member_at(object, column->key), column->cell);
+			format_cell(cell, object, column);
 			widths[i] = SL_MAX(widths[i], (uint32_t)strlen(cell));
 		}
 	}
@@ -171,7 +194,7 @@ static void print_object(
 		width = SL_MAX(width, strlen(table->columns[i].title));
 	for (size_t i = 0; i < table->column_count; i++) {
 		const struct sl_output_column *column = &table->columns[i];
-		format_cell(cell, member_at(object, column->key), column->cell);
+		format_cell(cell, object, column);
 		fprintf(output->stream, "%-*s  %s\n", (int)width, column->title, cell);
 	}
 }

@@ -50,7 +50,7 @@ static const struct sl_output_column worker_columns[] = {
 
 static const struct sl_output_column port_columns[] = {
 	{"port", "port", SL_CELL_TEXT},
-	{"ipackets", "received", SL_CELL_COUNT},
+	{"frames", "received", SL_CELL_COUNT},
 	{"imissed", "missed", SL_CELL_COUNT},
 	{"ierrors", "errors", SL_CELL_COUNT},
 	{"rx_nombuf", "no mbuf", SL_CELL_COUNT},

@@ -111,6 +111,7 @@ static void stats_have_every_counter_of_every_lcore(void)
 		json_object_size(rx_drops) + json_object_size(worker_drops), SL_DROP_REASON_COUNT);
 	const json_t *port = json_array_get(json_object_get(stats, "ports"), 0);
 	CU_ASSERT_EQUAL(integer_at(json_object_get(port, "xdp"), "redirect"), 160);
+	CU_ASSERT_EQUAL(integer_at(port, "frames"), 150);
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(stats, "rings")), 2);
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(stats, "lanes")), 2);
 	json_decref(stats);

@@ -149,6 +149,33 @@ static void rows_have_fixed_columns_and_a_header_when_asked(void)
 	json_decref(row);
 }
 
+static void a_range_shows_both_ends_when_they_differ(void)
+{
+	static const struct sl_output_column range = {"x", "x", SL_CELL_RANGE};
+	static const struct sl_output_table table = {.columns = &range, .column_count = 1};
+	static const struct {
+		const char *json, *text;
+	} cases[] = {
+		{"{\"x\":1234,\"x_low\":1000}", "x  1,000..1,234\n"},
+		{"{\"x\":1234,\"x_low\":1234}", "x  1,234\n"},
+		{"{\"x\":1234}", "x  1,234\n"},
+		{"{}", "x  -\n"},
+	};
+
+	for (size_t i = 0; i < SL_ARRAY_COUNT(cases); i++) {
+		json_t *shown = json_loads(cases[i].json, 0, NULL);
+		char *text = NULL;
+		size_t bytes;
+		struct sl_output output = {.stream = open_memstream(&text, &bytes)};
+		sl_output_document(&output, shown, &table, 1);
+		CU_ASSERT_EQUAL(sl_output_finish(&output), 0);
+		fclose(output.stream);
+		CU_ASSERT_STRING_EQUAL(text, cases[i].text);
+		free(text);
+		json_decref(shown);
+	}
+}
+
 static void an_output_that_fails_is_reported_at_the_end(void)
 {
 	json_t *shown = document();
@@ -166,6 +193,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(json_is_the_whole_document_on_one_line),
 	SL_TEST(cells_are_written_by_their_kind),
 	SL_TEST(rows_have_fixed_columns_and_a_header_when_asked),
+	SL_TEST(a_range_shows_both_ends_when_they_differ),
 	SL_TEST(an_output_that_fails_is_reported_at_the_end),
 };
 SL_SUITE(control_ctl_output);
