@@ -34,7 +34,7 @@ struct sl_recoverer {
 	struct sl_recovery_states states;
 	uint32_t current_index; // of the batch at hand
 	uint32_t end_index; // of the last segment that counts, SL_RECOVERY_NO_INDEX before one
-	uint64_t mark_max, mark_segment, epoch_max, time_last_ns;
+	uint64_t epoch_max, time_last_ns;
 };
 
 // Fills err for a lane that is CORRUPT, from what its text says already; returns -EUCLEAN.

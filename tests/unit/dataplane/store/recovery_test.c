@@ -385,6 +385,39 @@ static void a_half_born_segment_does_not_count(void)
 	end_test();
 }
 
+static void a_half_born_segment_whose_first_half_is_durable_is_a_torn_tail(void)
+{
+	const struct sl_partition_state half = state(0, 20);
+
+	make_segment();
+	sl_test_segment_open(&made, 0);
+	sl_test_batch_init(&made.batch, SL_BATCH_CHECKPOINT);
+	sl_test_batch_run(&made.batch, SL_RUN_PARTITION_STATE, 0, 0, &half, sizeof(half));
+	sl_test_batch_write(&made, 0);
+	made.lanes[0].durable_mark = made.lanes[0].number - 1; // the first half
+	sl_test_batch_init(&made.batch, SL_BATCH_CHECKPOINT);
+	sl_test_batch_lose(&made, 0);
+	sl_test_events_write(&made, 0, 0, 1, 20, 2);
+	CU_ASSERT_EQUAL_FATAL(recover(), 0);
+	CU_ASSERT_EQUAL(recovery.segment->number, 1);
+	CU_ASSERT_EQUAL(recovery.chain.next_number, 5);
+	CU_ASSERT_EQUAL(segment_count(), 1);
+	end_test();
+}
+
+static void a_late_write_of_an_earlier_epoch_is_not_part_of_the_log(void)
+{
+	make_segment();
+	made.lanes[0].epoch = 3;
+	sl_test_events_write(&made, 0, 0, 1, 20, 1);
+	made.lanes[0].epoch = 2; // number and chain fit, the epoch falls
+	sl_test_events_write(&made, 0, 0, 1, 21, 1);
+	CU_ASSERT_EQUAL_FATAL(recover(), 0);
+	CU_ASSERT_EQUAL(recovery.chain.next_number, 6);
+	CU_ASSERT_EQUAL(find_state(0)->next_offset, 21);
+	end_test();
+}
+
 static void a_half_born_segment_that_a_mark_vouches_for_is_corrupt(void)
 {
 	make_segment();
@@ -641,7 +674,9 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_recovery_that_was_killed_gives_the_same_again),
 	SL_TEST(a_spare_segment_is_removed_and_the_log_goes_on_before_it),
 	SL_TEST(a_half_born_segment_does_not_count),
+	SL_TEST(a_half_born_segment_whose_first_half_is_durable_is_a_torn_tail),
 	SL_TEST(a_half_born_segment_that_a_mark_vouches_for_is_corrupt),
+	SL_TEST(a_late_write_of_an_earlier_epoch_is_not_part_of_the_log),
 	SL_TEST(a_first_segment_that_is_half_born_starts_the_lane_anew),
 	SL_TEST(a_missing_footer_is_written_and_the_second_segment_goes_on),
 	SL_TEST(a_torn_first_segment_makes_the_second_void),
