@@ -67,6 +67,7 @@ struct sl_worker {
 struct sl_lcore {
 	uint32_t lcore_id;
 	uint32_t cpu;
+	uint32_t helper_cpu; // where the kernel's own threads for our writes belong
 	struct sl_rx *rx; // NULL: no RX here
 	struct sl_worker *worker; // NULL: no worker here
 	struct sl_stop_words *stop;

@@ -167,6 +167,7 @@ static void describe_lcore(struct sl_dataplane *dataplane, uint32_t index)
 
 	lcore->lcore_id = plan->lcore_id;
 	lcore->cpu = plan->cpu;
+	lcore->helper_cpu = dataplane->layout.main_cpu;
 	lcore->stop = dataplane->stop;
 	lcore->shm = &dataplane->shm.lcores[index];
 	lcore->snapshot_request = &dataplane->shm.header->snapshot_request;
@@ -202,7 +203,11 @@ static int make_lcores(struct sl_dataplane *dataplane, struct sl_err *err)
 // a polling thread for 50 ms of each second.
 static int run_lcore(void *argument)
 {
+	struct sl_lcore *lcore = argument;
+
 	setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
+	if (lcore->worker != NULL)
+		lcore->worker->io->ops->attach(lcore->worker->io, lcore->helper_cpu);
 	return sl_lcore_run(argument);
 }
 

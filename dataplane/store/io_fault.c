@@ -56,6 +56,13 @@ static int fault_queue(struct sl_io *io, struct sl_io_request *request)
 	return result;
 }
 
+static int fault_attach(struct sl_io *io, uint32_t helper_cpu)
+{
+	struct io_fault *io_fault = (struct io_fault *)io;
+
+	return io_fault->inner->ops->attach(io_fault->inner, helper_cpu);
+}
+
 static int fault_submit(struct sl_io *io)
 {
 	struct io_fault *io_fault = (struct io_fault *)io;
@@ -101,6 +108,7 @@ static void fault_destroy(struct sl_io *io)
 }
 
 static const struct sl_io_ops fault_ops = {
+	.attach = fault_attach,
 	.queue = fault_queue,
 	.submit = fault_submit,
 	.reap = fault_reap,

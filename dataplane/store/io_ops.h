@@ -22,6 +22,10 @@ struct sl_io_request {
 struct sl_io;
 
 struct sl_io_ops {
+	// Once, by the thread that will use it, before the first write: threads that the kernel
+	// uses for writes that would block run on helper_cpu, not beside the polling thread.
+	// Returns 0 or a negative errno; everything works without, with longer turns.
+	int (*attach)(struct sl_io *io, uint32_t helper_cpu);
 	// Queues a write; it may start at the next submit. Returns 0, or -EAGAIN when the queue is
 	// full (try again after reap).
 	int (*queue)(struct sl_io *io, struct sl_io_request *request);

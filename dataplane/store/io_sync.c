@@ -28,6 +28,11 @@ static int sync_queue(struct sl_io *io, struct sl_io_request *request)
 	return 0;
 }
 
+static int sync_attach(struct sl_io *io SL_UNUSED, uint32_t helper_cpu SL_UNUSED)
+{
+	return 0;
+}
+
 static int sync_submit(struct sl_io *io SL_UNUSED)
 {
 	return 0;
@@ -52,6 +57,7 @@ static void sync_destroy(struct sl_io *io)
 }
 
 static const struct sl_io_ops sync_ops = {
+	.attach = sync_attach,
 	.queue = sync_queue,
 	.submit = sync_submit,
 	.reap = sync_reap,

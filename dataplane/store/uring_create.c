@@ -3,6 +3,7 @@
 #include "store/uring_internal.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,30 @@ static void uring_destroy(struct sl_io *io)
 	free(uring);
 }
 
+// Writes into unwritten extents would block, so the kernel hands them to threads of its own, which
+// inherit the CPU and the priority of the submitter: measured, they took turns of 4 ms from the
+// polling thread. They can be sent elsewhere only by the submitter, and only once it has submitted
+// something.
+static int uring_attach(struct sl_io *io, uint32_t helper_cpu)
+{
+	struct sl_uring *uring = (struct sl_uring *)io;
+	struct io_uring_cqe *cqe;
+	cpu_set_t helpers;
+	int result;
+
+	io_uring_prep_nop(io_uring_get_sqe(&uring->ring));
+	result = io_uring_submit_and_wait(&uring->ring, 1);
+	if (result < 0)
+		return result;
+	if (io_uring_peek_cqe(&uring->ring, &cqe) == 0)
+		io_uring_cqe_seen(&uring->ring, cqe);
+	CPU_ZERO(&helpers);
+	CPU_SET(helper_cpu, &helpers);
+	return io_uring_register_iowq_aff(&uring->ring, sizeof(helpers), &helpers);
+}
+
 static const struct sl_io_ops uring_ops = {
+	.attach = uring_attach,
 	.queue = sl_uring_queue,
 	.submit = sl_uring_submit,
 	.reap = sl_uring_reap,
