@@ -65,21 +65,16 @@ bool sl_lane_make_room(struct sl_lane *lane, uint32_t run_bytes, uint64_t receiv
 	return true;
 }
 
-void sl_lane_finish_batch(struct sl_lane *lane, struct sl_batch *batch, enum sl_batch_kind kind,
-	uint8_t flags, uint32_t runs_end, uint32_t run_count, uint64_t now_ns)
+// Header and checksums of a batch whose body is complete but for its prefix.
+static void fill_header(const struct sl_lane *lane, const struct sl_batch *batch,
+	enum sl_batch_kind kind, uint8_t flags, uint32_t table_offset, uint32_t table_count,
+	uint32_t run_count)
 {
-	uint32_t table_offset = SL_ALIGN_UP(runs_end, 8u);
-	uint32_t table_count = kind == SL_BATCH_EVENTS ? lane->table_count : 0;
-	uint32_t byte_length = table_offset + table_count * (uint32_t)sizeof(lane->table[0]);
-	uint32_t block_bytes = SL_ALIGN_UP(byte_length, SL_BLOCK_BYTES);
 	struct sl_batch_header *header = (struct sl_batch_header *)batch->data;
 	uint64_t body_prefix[2] = {lane->epoch, lane->next_number};
+	uint32_t byte_length = table_offset + table_count * (uint32_t)sizeof(lane->table[0]);
 
 	memcpy(batch->data + SL_BATCH_HEADER_BYTES, body_prefix, sizeof(body_prefix));
-	memset(batch->data + runs_end, 0, table_offset - runs_end);
-	memcpy(batch->data + table_offset, lane->table, table_count * sizeof(lane->table[0]));
-	memset(batch->data + byte_length, 0, block_bytes - byte_length);
-
 	*header = (struct sl_batch_header){
 		.magic = SL_BATCH_MAGIC,
 		.version = SL_FORMAT_VERSION,
@@ -104,6 +99,12 @@ void sl_lane_finish_batch(struct sl_lane *lane, struct sl_batch *batch, enum sl_
 	header->body_crc = sl_crc32c(lane->salt_crc, batch->data + SL_BATCH_HEADER_BYTES,
 		byte_length - SL_BATCH_HEADER_BYTES);
 	sl_batch_header_seal(header, lane->salt_crc);
+}
+
+// The batch takes its place in the chain and in the segment.
+static void link_batch(struct sl_lane *lane, struct sl_batch *batch, uint32_t block_bytes)
+{
+	const struct sl_batch_header *header = (const struct sl_batch_header *)batch->data;
 
 	batch->number = lane->next_number;
 	batch->segment = lane->segment;
@@ -117,17 +118,31 @@ void sl_lane_finish_batch(struct sl_lane *lane, struct sl_batch *batch, enum sl_
 		.owner = lane,
 		.user = (uint32_t)(batch - lane->batches),
 	};
-
 	lane->prev_body_crc = header->body_crc;
 	lane->position += block_bytes;
 	lane->by_number[lane->next_number % SL_LANE_BATCH_COUNT_MAX] = batch;
 	lane->next_number++;
 	lane->unretired++;
-	lane->last_seal_ns = now_ns;
-	lane->last_kind = (uint8_t)kind;
 	SL_STORE(lane->shm->batch_number, batch->number);
 	SL_STORE(lane->shm->position, lane->position);
 	SL_STORE(lane->shm->in_flight, lane->unretired);
+}
+
+void sl_lane_finish_batch(struct sl_lane *lane, struct sl_batch *batch, enum sl_batch_kind kind,
+	uint8_t flags, uint32_t runs_end, uint32_t run_count, uint64_t now_ns)
+{
+	uint32_t table_offset = SL_ALIGN_UP(runs_end, 8u);
+	uint32_t table_count = kind == SL_BATCH_EVENTS ? lane->table_count : 0;
+	uint32_t byte_length = table_offset + table_count * (uint32_t)sizeof(lane->table[0]);
+	uint32_t block_bytes = SL_ALIGN_UP(byte_length, SL_BLOCK_BYTES);
+
+	memset(batch->data + runs_end, 0, table_offset - runs_end);
+	memcpy(batch->data + table_offset, lane->table, table_count * sizeof(lane->table[0]));
+	memset(batch->data + byte_length, 0, block_bytes - byte_length);
+	fill_header(lane, batch, kind, flags, table_offset, table_count, run_count);
+	link_batch(lane, batch, block_bytes);
+	lane->last_seal_ns = now_ns;
+	lane->last_kind = (uint8_t)kind;
 	sl_lane_send(lane, batch, now_ns);
 }
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// One lane over real segments in a real directory, with the test as its worker and its keeper, and
+// time as the test says. Also reads back what the lane wrote, holding every batch against the rules
+// of docs/format.md. Thread rule: one test at a time.
+#pragma once
+
+#include "base.h"
+#include "format/batch_scan.h"
+#include "store/io_fault.h"
+#include "store/lane_setup.h"
+#include "store/segment.h"
+
+#define SL_FIXTURE_LANE 7
+#define SL_FIXTURE_SALT_CRC 0x5a17u
+#define SL_FIXTURE_EPOCH 3
+#define SL_FIXTURE_START_NS (1000 * SL_NS_PER_S)
+
+struct sl_fixture_options { // zeros: the default in the comment
+	uint32_t partition_count; // 4
+	uint32_t batch_bytes; // 64 KiB
+	uint32_t in_flight_max; // 4
+	uint32_t linger_us; // 1000
+	uint64_t segment_bytes; // 4 MiB
+	enum sl_durability durability; // none
+	bool keep_source;
+	bool sync; // pwrite instead of io_uring
+	struct sl_io_fault fault;
+};
+
+struct sl_fixture {
+	char path[64];
+	struct sl_fixture_options options;
+	struct sl_lane lane;
+	struct sl_partition *partitions;
+	uint16_t *owned;
+	struct sl_worker_counters counters;
+	struct sl_shm_lane shm;
+	struct sl_shm_partition *shm_partitions;
+	void *memory;
+	struct sl_io *io;
+	uint64_t next_segment;
+};
+
+// A directory whose file system takes O_DIRECT: in /var/tmp, else where the test runs. False, with
+// an assertion failed, when there is none.
+bool sl_fixture_make_directory(char path[64]);
+void sl_fixture_remove_directory(const char *path); // with everything in it
+
+// A new lane that has begun: its checkpoint is on the disk.
+void sl_fixture_open(struct sl_fixture *fixture, const struct sl_fixture_options *options);
+void sl_fixture_close(struct sl_fixture *fixture);
+
+// Everything but the lane itself and its directory's segments: for tests of begin and of crashes.
+void sl_fixture_init(struct sl_fixture *fixture, const struct sl_fixture_options *options);
+
+// Appends one event as worker/append.c does. False when it is refused.
+bool sl_fixture_append(struct sl_fixture *fixture, uint16_t partition, const void *data,
+	uint32_t bytes, uint64_t receive_ns);
+
+// One turn of a worker: completions, tick, submit. Returns the completions taken.
+uint32_t sl_fixture_turn(struct sl_fixture *fixture, uint64_t now_ns);
+
+// Turns at the same time until nothing is under way or the lane has failed.
+void sl_fixture_settle(struct sl_fixture *fixture, uint64_t now_ns);
+
+// The keeper's two duties.
+void sl_fixture_give_spare(struct sl_fixture *fixture);
+void sl_fixture_seal_closing(struct sl_fixture *fixture);
+
+// Reads a segment file batch by batch; asserts place, checksums, runs, and the chain, also from one
+// segment to the next.
+struct sl_fixture_walk {
+	const struct sl_fixture *fixture;
+	uint64_t segment;
+	char *bytes; // of the file
+	uint64_t file_bytes, position;
+	uint64_t last_number;
+	uint32_t last_body_crc;
+};
+
+void sl_fixture_walk_init(struct sl_fixture_walk *walk, const struct sl_fixture *fixture);
+void sl_fixture_walk_segment(struct sl_fixture_walk *walk, uint64_t segment);
+const struct sl_batch_header *sl_fixture_walk_next(struct sl_fixture_walk *walk); // NULL: the end
+void sl_fixture_walk_fini(struct sl_fixture_walk *walk);
