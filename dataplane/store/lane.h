@@ -79,6 +79,8 @@ struct sl_lane {
 	bool failed;
 	struct sl_segment *segment; // current
 	struct sl_segment *full_segment; // the one before, until all its batches are retired
+	uint64_t previous_segment; // its number, which stays; 0: the current one is the first of
+				   // this start
 	struct sl_batch *free_batches[SL_LANE_BATCH_COUNT_MAX];
 	struct sl_batch *by_number[SL_LANE_BATCH_COUNT_MAX]; // sealed ones, by number modulo
 

@@ -40,7 +40,7 @@ bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
 	// No third segment opens before the first of the three is sealed: recovery reads at most
 	// two.
 	if (lane->full_segment != NULL ||
-		SL_LOAD_ACQUIRE(lane->sealed_segment) + 1 < lane->segment->number)
+		SL_LOAD_ACQUIRE(lane->sealed_segment) < lane->previous_segment)
 		return false;
 	if (lane->free_count < lane->checkpoint_batch_count + 1)
 		return false;
@@ -55,6 +55,7 @@ bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
 	SL_STORE_RELEASE(lane->spare, NULL);
 	SL_STORE(lane->shm->state, SL_LANE_ACTIVE);
 	lane->full_segment = lane->segment;
+	lane->previous_segment = lane->segment->number;
 	lane->segment = spare;
 	lane->position = 0;
 	SL_STORE(lane->shm->segment, spare->number);

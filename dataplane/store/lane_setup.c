@@ -75,6 +75,9 @@ static int settle(struct sl_lane *lane, struct sl_err *err)
 	while (lane->unretired > 0 && !lane->failed) {
 		if (lane->io->ops->reap(lane->io, &done, 1) == 0)
 			sl_lane_tick(lane, lane->last_seal_ns);
+		else if (done->result == -ENOSPC)
+			// A worker would try again later; at start and stop there is no later.
+			sl_lane_fail(lane, SL_DROP_LANE_FAILED, done->result);
 		else
 			sl_lane_complete(lane, done, lane->last_seal_ns);
 	}
@@ -111,10 +114,10 @@ int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
 {
 	int result;
 
+	lane->segment = segment;
 	lane->io = sl_io_sync_create();
 	if (lane->io == NULL)
 		return sl_err_set(err, -ENOMEM, "lane %u: out of memory", lane->lane);
-	lane->segment = segment;
 	lane->next_number = chain->next_number;
 	lane->watermark_number = chain->next_number - 1;
 	lane->position = chain->position;
@@ -122,8 +125,6 @@ int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
 	lane->synced_number = chain->durable_mark;
 	lane->prev_body_crc = chain->prev_body_crc;
 	lane->time_last_ns = chain->time_last_ns;
-	// Older segments are sealed: the only one that is not is this one.
-	lane->sealed_segment = segment->number - 1;
 	SL_STORE(lane->shm->segment, segment->number);
 	write_states(lane);
 	result = settle(lane, err);
@@ -138,6 +139,11 @@ int sl_lane_end(struct sl_lane *lane, struct sl_err *err)
 
 	if (lane->failed || lane->segment == NULL)
 		return 0;
+	// The keeper says why in the log. A mark would state as durable what could not be flushed.
+	if (lane->seal_error != 0)
+		return sl_err_set(err, lane->seal_error,
+			"lane %u: its previous segment could not be sealed: %s; the next start recovers it",
+			lane->lane, strerror(-lane->seal_error));
 	if (fdatasync(lane->segment->fd) != 0)
 		return sl_err_set(err, -errno, "lane %u: cannot flush segment %lu: %s", lane->lane,
 			lane->segment->number, strerror(errno));

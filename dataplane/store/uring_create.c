@@ -63,7 +63,9 @@ struct sl_io *sl_uring_create(uint32_t entry_count, const struct iovec *regions,
 			entry_count, strerror(-result));
 		goto free_uring;
 	}
-	result = io_uring_register_buffers(&uring->ring, regions, region_count);
+	// A worker without partitions has no lanes, and the kernel refuses to register nothing.
+	result = region_count == 0 ? 0
+				   : io_uring_register_buffers(&uring->ring, regions, region_count);
 	if (result < 0) {
 		sl_err_set(err, result,
 			"io_uring: cannot register buffers: %s; raise RLIMIT_MEMLOCK (LimitMEMLOCK=infinity) or run with CAP_IPC_LOCK",

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "lane_fixture.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NOW SL_FIXTURE_START_NS
+
+static void a_lane_has_batches_for_writes_the_open_one_and_a_checkpoint(void)
+{
+	CU_ASSERT_EQUAL(sl_lane_batch_count(8, 16, 512 * 1024), 10);
+	CU_ASSERT_EQUAL(sl_lane_batch_count(8, 0, 512 * 1024), 10);
+	CU_ASSERT_EQUAL(sl_lane_memory_bytes(8, 16, 512 * 1024), 10 * 512 * 1024);
+	// 2724 states fit a batch of 64 KiB: 144 and 12 bytes come before them.
+	CU_ASSERT_EQUAL(sl_lane_batch_count(8, 2724, 64 * 1024), 10);
+	CU_ASSERT_EQUAL(sl_lane_batch_count(8, 2725, 64 * 1024), 11);
+	CU_ASSERT(sl_lane_batch_count(SL_IN_FLIGHT_COUNT_MAX, SL_PARTITION_COUNT_MAX,
+			  SL_BATCH_BYTES_MIN) <= SL_LANE_BATCH_COUNT_MAX);
+}
+
+static void a_lane_that_goes_on_writes_an_epoch_start_behind_its_last_batch(void)
+{
+	const struct sl_lane_chain chain = {.next_number = 42,
+		.position = 3 * SL_BLOCK_BYTES,
+		.durable_mark = 40,
+		.time_last_ns = NOW,
+		.prev_body_crc = 0x1234};
+	struct sl_fixture fixture;
+	struct sl_fixture_walk walk;
+	struct sl_segment *segment;
+	const struct sl_batch_header *header;
+	struct sl_err err = {0};
+
+	sl_fixture_init(
+		&fixture, &(struct sl_fixture_options){.durability = SL_DURABILITY_DURABLE});
+	segment = sl_segment_create(fixture.path, 1, fixture.options.segment_bytes, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(segment);
+	CU_ASSERT_EQUAL_FATAL(sl_lane_begin(&fixture.lane, segment, &chain, &err), 0);
+	CU_ASSERT_PTR_NULL(fixture.lane.io); // the ring of its worker comes later
+	CU_ASSERT_EQUAL(fixture.lane.next_number, 43);
+	CU_ASSERT_EQUAL(fixture.lane.durable_mark, 42);
+	CU_ASSERT_EQUAL(fixture.lane.watermark_number, 42);
+	sl_fixture_walk_init(&walk, &fixture);
+	walk.position = chain.position;
+	walk.last_number = 41;
+	walk.last_body_crc = chain.prev_body_crc;
+	header = sl_fixture_walk_next(&walk);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(header);
+	CU_ASSERT_EQUAL(header->kind, SL_BATCH_EPOCH_START);
+	CU_ASSERT_EQUAL(header->flags, SL_BATCH_FLAG_CHECKPOINT_END);
+	CU_ASSERT_EQUAL(header->durable_mark, 40);
+	CU_ASSERT_EQUAL(header->run_count, 1);
+	CU_ASSERT_EQUAL(header->time_base_ns, NOW);
+	sl_fixture_walk_fini(&walk);
+	// Events follow it.
+	fixture.lane.io = fixture.io;
+	CU_ASSERT(sl_fixture_append(&fixture, 1, "a", 1, NOW - 5));
+	CU_ASSERT_EQUAL(fixture.lane.time_base_ns, NOW); // never back, across a restart too
+	sl_fixture_close(&fixture);
+}
+
+static void a_clean_stop_is_the_last_thing_that_a_lane_says(void)
+{
+	static const enum sl_durability levels[] = {
+		SL_DURABILITY_NONE, SL_DURABILITY_WRITTEN, SL_DURABILITY_DURABLE};
+	struct sl_fixture fixture;
+	struct sl_fixture_walk walk;
+	const struct sl_batch_header *header;
+	struct sl_err err = {0};
+
+	for (size_t i = 0; i < SL_ARRAY_COUNT(levels); i++) {
+		sl_fixture_open(&fixture, &(struct sl_fixture_options){.durability = levels[i]});
+		sl_fixture_append(&fixture, 1, "a", 1, NOW);
+		sl_lane_seal(&fixture.lane, NOW);
+		sl_fixture_settle(&fixture, NOW);
+		CU_ASSERT_EQUAL(sl_lane_end(&fixture.lane, &err), 0);
+		sl_fixture_walk_init(&walk, &fixture);
+		sl_fixture_walk_next(&walk);
+		sl_fixture_walk_next(&walk);
+		header = sl_fixture_walk_next(&walk);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(header);
+		CU_ASSERT_EQUAL(header->kind, SL_BATCH_MARK);
+		CU_ASSERT_EQUAL(header->flags, SL_BATCH_FLAG_CLEAN_STOP);
+		CU_ASSERT_EQUAL(header->durable_mark, 2); // whatever the class promises
+		sl_fixture_walk_fini(&walk);
+		sl_fixture_close(&fixture);
+	}
+}
+
+static void a_lane_whose_last_segment_could_not_be_sealed_states_no_clean_stop(void)
+{
+	struct sl_fixture fixture;
+	struct sl_err err = {0};
+
+	// The flush of the segment before failed: nobody may say that its batches are durable.
+	sl_fixture_open(
+		&fixture, &(struct sl_fixture_options){.durability = SL_DURABILITY_WRITTEN});
+	SL_STORE_RELEASE(fixture.lane.seal_error, -EIO);
+	CU_ASSERT_EQUAL(sl_lane_end(&fixture.lane, &err), -EIO);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "lane 7"));
+	CU_ASSERT_EQUAL(fixture.lane.next_number, 2);
+	sl_fixture_close(&fixture);
+}
+
+static void a_failed_lane_is_left_as_it_is(void)
+{
+	struct sl_fixture fixture;
+	struct sl_err err = {0};
+
+	sl_fixture_open(&fixture, &(struct sl_fixture_options){0});
+	sl_lane_fail(&fixture.lane, SL_DROP_LANE_FAILED, -EIO);
+	CU_ASSERT_EQUAL(sl_lane_end(&fixture.lane, &err), 0);
+	CU_ASSERT_EQUAL(fixture.lane.next_number, 2);
+	sl_fixture_close(&fixture);
+}
+
+static struct sl_segment *make_bad_segment(const char *path, int flags)
+{
+	struct sl_segment *segment = calloc(1, sizeof(*segment));
+
+	segment->fd = open(path, flags | O_CLOEXEC);
+	segment->number = 1;
+	segment->file_bytes = 4 * SL_MIB;
+	return segment;
+}
+
+// At the start and at the end nobody calls again later: no room is an error, not a wait.
+static void a_beginning_without_room_is_an_error(void)
+{
+	const struct sl_lane_chain chain = {.next_number = 1};
+	struct sl_fixture fixture;
+	struct sl_err err = {0};
+
+	sl_fixture_init(&fixture, &(struct sl_fixture_options){0});
+	CU_ASSERT_EQUAL(
+		sl_lane_begin(&fixture.lane, make_bad_segment("/dev/full", O_RDWR), &chain, &err),
+		-ENOSPC);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(err.text, "lane 7: cannot write to segment 1: No space left"));
+	sl_fixture_close(&fixture);
+}
+
+static void a_beginning_that_cannot_write_or_flush_is_an_error(void)
+{
+	const struct sl_lane_chain chain = {.next_number = 1};
+	struct sl_fixture fixture;
+	struct sl_err err = {0};
+
+	sl_fixture_init(&fixture, &(struct sl_fixture_options){0});
+	CU_ASSERT_EQUAL(
+		sl_lane_begin(&fixture.lane, make_bad_segment("/dev/null", O_RDONLY), &chain, &err),
+		-EBADF);
+	sl_fixture_close(&fixture);
+	sl_fixture_init(&fixture, &(struct sl_fixture_options){0});
+	// Takes writes, but nothing can be flushed there.
+	CU_ASSERT_EQUAL(
+		sl_lane_begin(&fixture.lane, make_bad_segment("/dev/null", O_RDWR), &chain, &err),
+		-EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "cannot flush segment 1"));
+	sl_fixture_close(&fixture);
+}
+
+static const struct sl_test tests[] = {
+	SL_TEST(a_lane_has_batches_for_writes_the_open_one_and_a_checkpoint),
+	SL_TEST(a_lane_that_goes_on_writes_an_epoch_start_behind_its_last_batch),
+	SL_TEST(a_clean_stop_is_the_last_thing_that_a_lane_says),
+	SL_TEST(a_lane_whose_last_segment_could_not_be_sealed_states_no_clean_stop),
+	SL_TEST(a_failed_lane_is_left_as_it_is),
+	SL_TEST(a_beginning_without_room_is_an_error),
+	SL_TEST(a_beginning_that_cannot_write_or_flush_is_an_error),
+};
+SL_SUITE(dataplane_store_lane_setup);
