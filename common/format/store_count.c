@@ -34,7 +34,7 @@ static int add_stretch(struct stretches *all, uint64_t first, uint64_t end)
 }
 
 // Adds one table entry, void and unstored offsets cut off.
-static int count_entry(struct sl_store *store, struct stretches *partitions,
+static int count_entry(struct sl_store_reader *store, struct stretches *partitions,
 	const struct sl_batch_table_entry *entry, const struct sl_store_visitor *visitor,
 	struct sl_store_report *report)
 {
@@ -53,7 +53,7 @@ static int count_entry(struct sl_store *store, struct stretches *partitions,
 	return add_stretch(&partitions[entry->partition], first, end);
 }
 
-static int count_batch(struct sl_store *store, struct stretches *partitions,
+static int count_batch(struct sl_store_reader *store, struct stretches *partitions,
 	const struct sl_lane_reader *reader, const struct sl_batch_header *batch,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
 {
@@ -77,7 +77,7 @@ static int count_batch(struct sl_store *store, struct stretches *partitions,
 	return result;
 }
 
-static int count_lane(struct sl_store *store, struct stretches *partitions, uint16_t lane,
+static int count_lane(struct sl_store_reader *store, struct stretches *partitions, uint16_t lane,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
 {
 	const struct sl_batch_header *batch;
@@ -125,7 +125,7 @@ static void sum_up(struct stretches *all, struct sl_store_count *count)
 	count->last_offset = end - 1;
 }
 
-int sl_store_count(struct sl_store *store, struct sl_store_count *counts,
+int sl_store_count(struct sl_store_reader *store, struct sl_store_count *counts,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
 {
 	uint32_t partition_count = store->meta.header.partition_count;

@@ -7,7 +7,7 @@
 
 // One read: the lane being read, and who wants the events.
 struct read {
-	struct sl_store *store;
+	struct sl_store_reader *store;
 	struct sl_lane_reader reader;
 	const struct sl_store_visitor *visitor;
 	struct sl_store_report *report;
@@ -265,7 +265,7 @@ static int check_stored(const struct read *read, uint16_t partition, uint64_t li
 		read->store->path, partition, report->next_offset, limit);
 }
 
-int sl_store_read_partition(struct sl_store *store, uint16_t partition, uint64_t from,
+int sl_store_read_partition(struct sl_store_reader *store, uint16_t partition, uint64_t from,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
 {
 	struct read read = {.store = store, .visitor = visitor, .report = report, .err = err};
@@ -374,7 +374,7 @@ static int on_batch_of_stream(struct read *read, const struct sl_batch_header *b
 	return end_walk(read, &iterator, result);
 }
 
-int sl_store_read_stream(struct sl_store *store, uint32_t stream_index,
+int sl_store_read_stream(struct sl_store_reader *store, uint32_t stream_index,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
 {
 	struct read read = {.store = store, .visitor = visitor, .report = report, .err = err};

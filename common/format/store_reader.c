@@ -28,9 +28,9 @@ static int check_meta(const struct sl_store_meta *meta, const char *path, struct
 	return 0;
 }
 
-int sl_store_open(struct sl_store **opened, const char *path, struct sl_err *err)
+int sl_store_reader_open(struct sl_store_reader **opened, const char *path, struct sl_err *err)
 {
-	struct sl_store *store = calloc(1, sizeof(*store));
+	struct sl_store_reader *store = calloc(1, sizeof(*store));
 	int result;
 
 	*opened = NULL;
@@ -51,14 +51,14 @@ int sl_store_open(struct sl_store **opened, const char *path, struct sl_err *err
 		result = sl_store_terms_learn(store, err);
 	}
 	if (result < 0) {
-		sl_store_close(store);
+		sl_store_reader_close(store);
 		return result;
 	}
 	*opened = store;
 	return 0;
 }
 
-void sl_store_close(struct sl_store *store)
+void sl_store_reader_close(struct sl_store_reader *store)
 {
 	if (store == NULL)
 		return;
@@ -67,7 +67,7 @@ void sl_store_close(struct sl_store *store)
 	free(store);
 }
 
-int sl_store_find_stream(const struct sl_store *store, const char *name, struct sl_err *err)
+int sl_store_find_stream(const struct sl_store_reader *store, const char *name, struct sl_err *err)
 {
 	char names[512] = "";
 	size_t used = 0;
@@ -85,7 +85,7 @@ int sl_store_find_stream(const struct sl_store *store, const char *name, struct 
 		names[0] == '\0' ? "none" : names);
 }
 
-bool sl_store_is_live(const struct sl_store *store)
+bool sl_store_is_live(const struct sl_store_reader *store)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char path[SL_PATH_BYTES_MAX];
@@ -103,8 +103,8 @@ bool sl_store_is_live(const struct sl_store *store)
 	return is_held;
 }
 
-int sl_store_open_lane(const struct sl_store *store, uint16_t lane, struct sl_lane_reader *reader,
-	struct sl_err *err)
+int sl_store_open_lane(const struct sl_store_reader *store, uint16_t lane,
+	struct sl_lane_reader *reader, struct sl_err *err)
 {
 	char path[SL_PATH_BYTES_MAX];
 	int result = sl_lane_path(path, store->path, lane, err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Reads a store, live or stopped: sluicectl read, sluice-blast verify. Never takes a lock that the
 // writer waits for, never maps a file, never writes. Follows the format's rules: chain, terms, void
-// runs, end of the log. Thread rule: one struct sl_store belongs to one thread; several may be open
-// on the same directory, in any process.
+// runs, end of the log. Thread rule: one struct sl_store_reader belongs to one thread; several may
+// be open on the same directory, in any process.
 #pragma once
 
 #include "base.h"
@@ -22,7 +22,7 @@ struct sl_store_terms {
 	uint32_t count;
 };
 
-struct sl_store {
+struct sl_store_reader {
 	char path[SL_PATH_BYTES_MAX];
 	struct sl_store_meta meta; // streams, lanes, partitions: as store.meta had them at open
 	uint32_t salt_crc;
@@ -32,15 +32,15 @@ struct sl_store {
 // Opens STORE (the directory with store.meta) and learns the terms of all partitions. Returns 0 and
 // *store, which the caller closes; else a negative errno with err filled: -ENOENT no store,
 // -EPROTO unknown version, -EBADMSG damage, -EACCES and others from the file system.
-int sl_store_open(struct sl_store **store, const char *path, struct sl_err *err);
+int sl_store_reader_open(struct sl_store_reader **store, const char *path, struct sl_err *err);
 
-void sl_store_close(struct sl_store *store); // NULL is legal
+void sl_store_reader_close(struct sl_store_reader *store); // NULL is legal
 
 // Index of a stream in meta.streams, or -ENOENT with err naming the streams that exist.
-int sl_store_find_stream(const struct sl_store *store, const char *name, struct sl_err *err);
+int sl_store_find_stream(const struct sl_store_reader *store, const char *name, struct sl_err *err);
 
 // True while an appliance holds STORE/store.lock.
-bool sl_store_is_live(const struct sl_store *store);
+bool sl_store_is_live(const struct sl_store_reader *store);
 
 struct sl_store_event {
 	const void *value; // in the reader's buffer: valid during the callback only
@@ -85,12 +85,12 @@ struct sl_store_report {
 // report->first_offset says which. Returns 0 at the end (or at the limit), what on_event returned
 // when not 0, or a negative errno with err filled: -EBADMSG is damage, and err names file, position
 // and meaning; everything handed out before is right.
-int sl_store_read_partition(struct sl_store *store, uint16_t partition, uint64_t from,
+int sl_store_read_partition(struct sl_store_reader *store, uint16_t partition, uint64_t from,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err);
 
 // Reads a whole stream (index in meta.streams) lane by lane, in order of arrival within each lane:
 // the offsets of each partition ascend, partitions are mixed. Returns as above.
-int sl_store_read_stream(struct sl_store *store, uint32_t stream,
+int sl_store_read_stream(struct sl_store_reader *store, uint32_t stream,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err);
 
 // One partition's side of the offline identity: event_count == last_offset + 1 - first_offset, when
@@ -105,5 +105,5 @@ struct sl_store_count {
 // Counts all partitions of all lanes; counts has meta.header.partition_count entries. Every batch
 // is checked, no run is handed out. visitor may be NULL; of it only limit is used. Returns 0 or a
 // negative errno as above.
-int sl_store_count(struct sl_store *store, struct sl_store_count *counts,
+int sl_store_count(struct sl_store_reader *store, struct sl_store_count *counts,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err);

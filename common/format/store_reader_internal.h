@@ -8,16 +8,17 @@
 
 // Learns the terms of all partitions from store.meta and, when some partition has moved, from the
 // checkpoints and epoch starts of all lanes. 0 or a negative errno with err filled.
-int sl_store_terms_learn(struct sl_store *store, struct sl_err *err);
-void sl_store_terms_free(struct sl_store *store);
+int sl_store_terms_learn(struct sl_store_reader *store, struct sl_err *err);
+void sl_store_terms_free(struct sl_store_reader *store);
 
 // First offset that a higher term owns: from there on, runs of this term are void. UINT64_MAX when
 // there is no higher term.
-uint64_t sl_store_void_start(const struct sl_store *store, uint16_t partition, uint32_t term);
+uint64_t sl_store_void_start(
+	const struct sl_store_reader *store, uint16_t partition, uint32_t term);
 
 // Opens the lane for reading.
-int sl_store_open_lane(const struct sl_store *store, uint16_t lane, struct sl_lane_reader *reader,
-	struct sl_err *err);
+int sl_store_open_lane(const struct sl_store_reader *store, uint16_t lane,
+	struct sl_lane_reader *reader, struct sl_err *err);
 
 // Calls on_state for each state of the checkpoint at the head of the segment; *epoch is that of its
 // first batch, 0 when the segment has no valid head. Returns 0 or a negative errno.

@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct learner {
-	struct sl_store *store;
+	struct sl_store_reader *store;
 	uint16_t lane; // being looked at
 	int result;
 	struct sl_err *err;
@@ -25,8 +25,8 @@ static int compare_terms(const void *a, const void *b)
 }
 
 // Exact starts come from states, the others from the first batch that was met.
-static int add_term(struct sl_store *store, uint16_t partition, const struct sl_store_term *term,
-	struct sl_err *err)
+static int add_term(struct sl_store_reader *store, uint16_t partition,
+	const struct sl_store_term *term, struct sl_err *err)
 {
 	struct sl_store_terms *known = &store->partitions[partition];
 	struct sl_store_term *grown;
@@ -187,7 +187,7 @@ static int learn_segment(struct learner *learner, const struct sl_lane_reader *r
 	return result < 0 ? result : learner->result;
 }
 
-static int learn_lane(struct sl_store *store, uint16_t lane, struct sl_err *err)
+static int learn_lane(struct sl_store_reader *store, uint16_t lane, struct sl_err *err)
 {
 	struct learner learner = {.store = store, .lane = lane, .err = err};
 	struct sl_lane_reader reader;
@@ -199,7 +199,7 @@ static int learn_lane(struct sl_store *store, uint16_t lane, struct sl_err *err)
 	return result;
 }
 
-int sl_store_terms_learn(struct sl_store *store, struct sl_err *err)
+int sl_store_terms_learn(struct sl_store_reader *store, struct sl_err *err)
 {
 	const struct sl_store_meta *meta = &store->meta;
 	bool has_moved = false;
@@ -224,7 +224,7 @@ int sl_store_terms_learn(struct sl_store *store, struct sl_err *err)
 	return result;
 }
 
-void sl_store_terms_free(struct sl_store *store)
+void sl_store_terms_free(struct sl_store_reader *store)
 {
 	if (store->partitions == NULL)
 		return;
@@ -234,7 +234,7 @@ void sl_store_terms_free(struct sl_store *store)
 	store->partitions = NULL;
 }
 
-uint64_t sl_store_void_start(const struct sl_store *store, uint16_t partition, uint32_t term)
+uint64_t sl_store_void_start(const struct sl_store_reader *store, uint16_t partition, uint32_t term)
 {
 	const struct sl_store_terms *known = &store->partitions[partition];
 	uint64_t start = UINT64_MAX;

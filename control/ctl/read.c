@@ -177,7 +177,7 @@ static int take_nothing(void *context, const struct sl_store_event *event)
 }
 
 // Nothing was found from request->from on: that is the partition's end, or no offset of it yet.
-static int end_check(const struct reading *reading, struct sl_store *store)
+static int end_check(const struct reading *reading, struct sl_store_reader *store)
 {
 	const struct request *request = reading->request;
 	uint16_t partition = (uint16_t)(reading->first_partition + request->partition);
@@ -201,7 +201,7 @@ static int end_check(const struct reading *reading, struct sl_store *store)
 		request->stream_name, request->partition);
 }
 
-static int read_one(const struct reading *reading, struct sl_store *store,
+static int read_one(const struct reading *reading, struct sl_store_reader *store,
 	const struct sl_store_visitor *visitor, struct sl_err *err)
 {
 	const struct request *request = reading->request;
@@ -223,7 +223,7 @@ static int read_one(const struct reading *reading, struct sl_store *store,
 }
 
 static int read_stream(
-	const struct request *request, struct sl_store *store, const struct sl_shm *shm)
+	const struct request *request, struct sl_store_reader *store, const struct sl_shm *shm)
 {
 	struct sl_store_report report = {0};
 	struct sl_err err;
@@ -252,7 +252,7 @@ static int run(struct sl_ctl *ctl, int argc, char **argv)
 {
 	struct request request = {
 		.ctl = ctl, .count_max = UINT64_MAX, .write = sl_event_write_lines};
-	struct sl_store *store;
+	struct sl_store_reader *store;
 	struct sl_shm shm;
 
 	int code = sl_options_parse(&command, &argc, &argv, on_option, &request);
@@ -266,7 +266,7 @@ static int run(struct sl_ctl *ctl, int argc, char **argv)
 		return code;
 	setvbuf(ctl->output.stream, NULL, _IOFBF, OUTPUT_BUFFER_BYTES);
 	code = read_stream(&request, store, shm.header == NULL ? NULL : &shm);
-	sl_store_close(store);
+	sl_store_reader_close(store);
 	sl_shm_close(&shm);
 	return code;
 }

@@ -30,7 +30,8 @@ static bool is_same_directory(const char *path, const char *other_path)
 }
 
 // Keeps shm mapped only when its data plane is alive and writes the store at path.
-static int writer_find(const struct sl_ctl *ctl, const struct sl_store *store, struct sl_shm *shm)
+static int writer_find(
+	const struct sl_ctl *ctl, const struct sl_store_reader *store, struct sl_shm *shm)
 {
 	bool is_writer = shm->header != NULL && sl_shm_is_alive(shm, ctl->runtime_dir) &&
 		is_same_directory(store->path, shm->header->store_path);
@@ -51,8 +52,8 @@ static int writer_find(const struct sl_ctl *ctl, const struct sl_store *store, s
 		store->path, ctl->runtime_dir);
 }
 
-int sl_ctl_store_find(const struct sl_ctl *ctl, const char *store_path, struct sl_store **store,
-	struct sl_shm *shm)
+int sl_ctl_store_find(const struct sl_ctl *ctl, const char *store_path,
+	struct sl_store_reader **store, struct sl_shm *shm)
 {
 	struct sl_err err;
 
@@ -62,14 +63,14 @@ int sl_ctl_store_find(const struct sl_ctl *ctl, const char *store_path, struct s
 		return sl_ctl_fail(code, "%s; or name a store with --store DIR", err.text);
 	}
 	const char *path = store_path == NULL ? shm->header->store_path : store_path;
-	rc = sl_store_open(store, path, &err);
+	rc = sl_store_reader_open(store, path, &err);
 	if (rc != 0) {
 		sl_shm_close(shm);
 		return sl_ctl_fail(sl_ctl_store_code(rc), "%s", err.text);
 	}
 	int code = writer_find(ctl, *store, shm);
 	if (code != SL_CTL_OK) {
-		sl_store_close(*store);
+		sl_store_reader_close(*store);
 		sl_shm_close(shm);
 	}
 	return code;

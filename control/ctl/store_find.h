@@ -5,14 +5,14 @@
 
 #include "ctl/ctl.h"
 
-struct sl_store;
+struct sl_store_reader;
 
 // Opens the store at store_path, or when that is NULL the one of the data plane in
 // ctl->runtime_dir, be it running or dead. *shm is mapped when that data plane is alive and writes
 // this very store, and zeroed otherwise: then nobody writes it. Returns SL_CTL_OK with both the
 // caller's to close, or an exit code after its line on stderr.
-int sl_ctl_store_find(const struct sl_ctl *ctl, const char *store_path, struct sl_store **store,
-	struct sl_shm *shm);
+int sl_ctl_store_find(const struct sl_ctl *ctl, const char *store_path,
+	struct sl_store_reader **store, struct sl_shm *shm);
 
 // The exit code for what the store's reader returned.
 enum sl_ctl_exit sl_ctl_store_code(int rc);

@@ -70,7 +70,7 @@ static int check_channels(
 	if (channels.combined > *served_count)
 		return sl_err_set(err, -EINVAL,
 			"%s spreads over %u channels, but %u receive queues serve it: 'ethtool -L %s "
-			"combined %u', or more RX CPUs",
+			"combined %u', or more CPUs in lcores.rx_cpus",
 			interface, channels.combined, *served_count, interface, *served_count);
 	return 0;
 }

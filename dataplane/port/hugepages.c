@@ -35,7 +35,7 @@ int sl_hugepages_check(const char *folder, uint32_t memory_mib, struct sl_err *e
 	uint64_t total_pages = read_number(folder, SMALL, "nr_hugepages") + missing_pages;
 	return sl_err_set(err, -ENOMEM,
 		"%llu free hugepages of 2 MiB are needed and %llu are free: reserve them with 'echo "
-		"%llu > %s/" SMALL "/nr_hugepages', or lower memory: mbufs",
+		"%llu > %s/" SMALL "/nr_hugepages', or lower memory.mbufs",
 		(unsigned long long)needed_pages, (unsigned long long)free_pages,
 		(unsigned long long)total_pages, folder);
 }

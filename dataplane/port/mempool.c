@@ -42,7 +42,7 @@ struct rte_mempool *sl_mempool_create(
 	if (mempool != NULL)
 		return mempool;
 	int rc = sl_err_set(err, -rte_errno,
-		"cannot create a pool of %u mbufs of %u bytes: %s; lower memory: mbufs", mbuf_count,
+		"cannot create a pool of %u mbufs of %u bytes: %s; lower memory.mbufs", mbuf_count,
 		data_bytes, rte_strerror(rte_errno));
 	errno = -rc;
 	return NULL;

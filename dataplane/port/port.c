@@ -193,7 +193,7 @@ int sl_port_open(struct sl_port *port, const struct sl_config_port *config, uint
 	if (port->interface[0] != 0 && mempool->nb_mem_chunks != 1) {
 		rc = sl_err_set(err, -ENOMEM,
 			"line %u: device: %s: the mbufs lie in %u pieces of memory, and AF_XDP needs "
-			"one: lower memory: mbufs, or reserve hugepages after a reboot",
+			"one: lower memory.mbufs, or reserve hugepages after a reboot",
 			config->line, config->device, mempool->nb_mem_chunks);
 		goto failed;
 	}

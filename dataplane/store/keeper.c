@@ -58,8 +58,7 @@ static void seal_full_segment(struct sl_keeper *keeper, struct sl_kept_lane *kep
 		return;
 	result = sl_segment_seal(segment, lane->lane, lane->epoch, keeper->config.salt_crc, &err);
 	if (result != 0) {
-		sl_log_error("store", "lane %u: cannot seal segment %lu: %s", lane->lane,
-			segment->number, err.text);
+		sl_log_error("store", "%s", err.text);
 		SL_STORE_RELEASE(lane->seal_error, result);
 		SL_STORE_RELEASE(lane->closing, NULL);
 		sl_segment_close(segment);
@@ -174,6 +173,8 @@ static void remove_spare(struct sl_kept_lane *kept)
 	SL_STORE(kept->config.lane->spare, NULL);
 	if (sl_segment_remove(kept->config.path, spare->number, &err) != 0)
 		sl_log_warning("store", "lane %u: %s", kept->config.number, err.text);
+	kept->open_count--;
+	kept->open_bytes -= spare->file_bytes;
 	sl_segment_close(spare);
 }
 
@@ -187,5 +188,6 @@ void sl_keeper_stop(struct sl_keeper *keeper)
 	for (uint32_t i = 0; i < keeper->lane_count; i++) {
 		if (keeper->lanes[i].config.lane != NULL)
 			remove_spare(&keeper->lanes[i]);
+		publish(&keeper->lanes[i]);
 	}
 }

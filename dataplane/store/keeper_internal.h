@@ -14,6 +14,7 @@ struct sl_kept_lane {
 	uint32_t open_count; // segments that are not sealed: spare, current, full
 	uint64_t open_bytes;
 	uint32_t birth_wait_turns;
+	bool removal_failed; // said, and not mended yet
 };
 
 struct sl_keeper {

@@ -44,15 +44,19 @@ static struct sl_kept_lane *find_oldest(struct sl_keeper *keeper, uint16_t class
 	return oldest;
 }
 
+// A failure is said when the trouble begins, not at every try: there are 500 a second.
 static bool remove_first(struct sl_kept_lane *kept)
 {
 	struct sl_err err = {0};
 
 	if (sl_segment_remove(kept->config.path, kept->sealed[0].number, &err) != 0) {
-		sl_log_warning("store", "lane %u: cannot remove an expired segment: %s",
-			kept->config.number, err.text);
+		if (!kept->removal_failed)
+			sl_log_warning("store", "lane %u: cannot remove an expired segment: %s",
+				kept->config.number, err.text);
+		kept->removal_failed = true;
 		return false;
 	}
+	kept->removal_failed = false;
 	sl_log_debug("store", "lane %u: segment %lu expired with %lu events", kept->config.number,
 		kept->sealed[0].number, kept->sealed[0].event_count);
 	kept->sealed_count--;

@@ -112,8 +112,8 @@ static int complete(struct settings *settings, struct sl_err *err)
 }
 
 // With --count alone the store tells which run it holds.
-static int settle_run(
-	struct settings *settings, struct sl_store *store, uint32_t stream, struct sl_err *err)
+static int settle_run(struct settings *settings, struct sl_store_reader *store, uint32_t stream,
+	struct sl_err *err)
 {
 	struct sl_payload_config *payload = &settings->verify.payload;
 
@@ -129,7 +129,7 @@ static int settle_run(
 }
 
 static int verify_stream(struct sl_verify *verify, struct settings *settings,
-	struct sl_store *store, struct sl_err *err)
+	struct sl_store_reader *store, struct sl_err *err)
 {
 	uint32_t stream = SL_VERIFY_ALL_STREAMS;
 	int rc;
@@ -179,7 +179,7 @@ int sl_blast_verify(int argc, char **argv)
 {
 	struct settings settings = {0};
 	struct sl_verify verify = {0};
-	struct sl_store *store = NULL;
+	struct sl_store_reader *store = NULL;
 	struct sl_err err = {0};
 
 	int rc = sl_options_parse(&sl_blast_verify_command, &argc, &argv, take_option, &settings);
@@ -187,10 +187,10 @@ int sl_blast_verify(int argc, char **argv)
 		return rc;
 	if (complete(&settings, &err) != 0)
 		return sl_options_usage_error(&sl_blast_verify_command, "%s", err.text);
-	rc = sl_store_open(&store, settings.store, &err);
+	rc = sl_store_reader_open(&store, settings.store, &err);
 	if (rc == 0)
 		rc = verify_stream(&verify, &settings, store, &err);
-	sl_store_close(store);
+	sl_store_reader_close(store);
 	if (rc == 0) {
 		rc = conclude(&verify, &settings, &err);
 	} else {

@@ -45,7 +45,8 @@ static int feed_event(void *context, const struct sl_store_event *event)
 
 // A stream can be read lane by lane when none of its partitions has ever changed its lane;
 // otherwise offsets ascend only along the partition.
-static bool is_settled(const struct sl_store *store, const struct sl_store_meta_stream *stream)
+static bool is_settled(
+	const struct sl_store_reader *store, const struct sl_store_meta_stream *stream)
 {
 	for (uint32_t i = 0; i < stream->partition_count; i++) {
 		const struct sl_store_terms *terms =
@@ -59,7 +60,7 @@ static bool is_settled(const struct sl_store *store, const struct sl_store_meta_
 	return true;
 }
 
-static int read_stream(struct sl_store *store, uint32_t stream_index,
+static int read_stream(struct sl_store_reader *store, uint32_t stream_index,
 	const struct sl_store_visitor *visitor, struct sl_err *err)
 {
 	const struct sl_store_meta_stream *stream = &store->meta.streams[stream_index];
@@ -76,7 +77,7 @@ static int read_stream(struct sl_store *store, uint32_t stream_index,
 	return rc;
 }
 
-static int read_streams(struct sl_store *store, uint32_t stream,
+static int read_streams(struct sl_store_reader *store, uint32_t stream,
 	const struct sl_store_visitor *visitor, struct sl_err *err)
 {
 	int rc = 0;
@@ -88,7 +89,7 @@ static int read_streams(struct sl_store *store, uint32_t stream,
 	return rc;
 }
 
-int sl_verify_find_run(struct sl_store *store, uint32_t stream, bool kind_known,
+int sl_verify_find_run(struct sl_store_reader *store, uint32_t stream, bool kind_known,
 	struct sl_payload_config *payload, struct sl_err *err)
 {
 	struct search search = {.payload = payload, .kind_known = kind_known};
@@ -102,8 +103,8 @@ int sl_verify_find_run(struct sl_store *store, uint32_t stream, bool kind_known,
 	return rc > 0 ? 0 : rc;
 }
 
-int sl_verify_store(
-	struct sl_verify *verify, struct sl_store *store, uint32_t stream, struct sl_err *err)
+int sl_verify_store(struct sl_verify *verify, struct sl_store_reader *store, uint32_t stream,
+	struct sl_err *err)
 {
 	struct sl_store_visitor visitor = {.context = verify, .on_event = feed_event};
 

@@ -9,12 +9,12 @@
 // payload from it; a kind or run that the caller knows is only looked for. stream is an index, or
 // SL_VERIFY_ALL_STREAMS. Returns 0, -ENOENT when there is none, or what the reader failed with; err
 // is filled.
-int sl_verify_find_run(struct sl_store *store, uint32_t stream, bool kind_known,
+int sl_verify_find_run(struct sl_store_reader *store, uint32_t stream, bool kind_known,
 	struct sl_payload_config *payload, struct sl_err *err);
 
 // Hands every event of the stream to verify; the caller finishes it. Returns 0 or a negative errno
 // with err filled.
-int sl_verify_store(
-	struct sl_verify *verify, struct sl_store *store, uint32_t stream, struct sl_err *err);
+int sl_verify_store(struct sl_verify *verify, struct sl_store_reader *store, uint32_t stream,
+	struct sl_err *err);
 
 #define SL_VERIFY_ALL_STREAMS UINT32_MAX

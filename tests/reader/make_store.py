@@ -149,13 +149,25 @@ def make_checkpoints(folder):
 
 
 def make_restarts(folder):
-    """Three epochs: a restart within a segment, and one whose checkpoint was cut off by a crash."""
+    """Four epochs: restarts within a segment, one of them cut off by a crash in its epoch start."""
     store, lane = new_store(folder)
     lane.open_segment().events(some_events(store, 30))
     lane.start().state_batches(EPOCH_START, 2).events(some_events(store, 30, 30))
     lane.seal()
-    lane.open_file().write(CHECKPOINT, 0, [state_run(0, 1, 0, lane.states[0][2])])
-    lane.start().state_batches(EPOCH_START).events(some_events(store, 30, 60))
+    lane.open_segment().events(some_events(store, 30, 60))
+    lane.start().write(EPOCH_START, 0, [state_run(0, 1, 0, lane.states[0][2])])
+    lane.start().state_batches(EPOCH_START, 2).events(some_events(store, 30, 90))
+
+
+def make_halfborn(folder):
+    """A segment whose checkpoint was cut off by a crash, with a batch behind that landed early."""
+    store, lane = new_store(folder)
+    lane.open_segment().events(some_events(store, 30)).open_file()
+    lane.write(CHECKPOINT, 0, [state_run(0, 1, 0, lane.states[0][2])])
+    durable = lane.durable
+    lane.position += BLOCK
+    lane.batch_number += 1
+    lane.events(some_events(store, 30, 30), durable_mark=durable)
 
 
 def make_torn(folder):

@@ -196,3 +196,9 @@ class CheckpointTest(DamageTest):
         lane.open_file().state_batches(CHECKPOINT, 2, flag_last=False)
         lane.events(Batch().event(0, b"x"))
         self.damaged("it stands inside a checkpoint that is not whole", position=2 * BLOCK)
+
+    def test_a_checkpoint_that_a_restart_follows(self):
+        _, lane = new_store(self.folder)
+        lane.open_file().state_batches(CHECKPOINT, flag_last=False)
+        lane.start().state_batches(EPOCH_START)
+        self.damaged("it stands inside a checkpoint that is not whole", position=BLOCK)

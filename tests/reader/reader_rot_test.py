@@ -59,6 +59,13 @@ class RotTest(DamageTest):
         code, out, _ = read(self.folder)
         self.assertEqual((code, out), (0, b"first\nsecond\n"))
 
+    def test_a_spoilt_header_at_the_head_of_a_segment_is_no_torn_tail(self):
+        _, lane = self.store()
+        lane.open_segment()
+        self.flip("lane-00000/0000000000000002.seg", 50)
+        self.damaged("the header's checksum is wrong, where the segment begins",
+                     "lane-00000/0000000000000002.seg", 0)
+
     def test_padding_that_is_not_zero_is_counted(self):
         self.sealed_store()
         self.flip(SEGMENT_1, BLOCK - 1)
@@ -194,6 +201,15 @@ class FooterTest(DamageTest):
     def test_an_epoch_out_of_its_range(self):
         self.store()[1].seal(epoch=2)
         self.damaged("the footer's epoch 2 lies outside 1 to 1")
+
+    def test_an_epoch_above_that_of_the_next_segment(self):
+        _, lane = self.store()
+        lane.start()
+        lane.seal()
+        lane.epoch = 1
+        lane.open_segment()
+        self.damaged("batch 3: epoch 1, but the footer before it has 2",
+                     "lane-00000/0000000000000002.seg", 0)
 
     def test_a_stale_footer_does_not_count(self):
         self.store()[1].seal(segment=7, last_number=99)

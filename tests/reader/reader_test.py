@@ -152,6 +152,7 @@ class WholeStoreTest(Folder):
 
     def test_a_torn_tail_ends_the_log_and_what_lies_behind_is_not_read(self):
         self.assertEqual(len(self.texts(self.image("torn"))), 400)
+        self.assertEqual(len(self.texts(self.image("halfborn"))), 30)
 
     def test_the_summary_counts_from_the_first_retained_offset(self):
         summary = self.summary(self.image("expired"))

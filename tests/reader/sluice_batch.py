@@ -23,6 +23,8 @@ KINDS = {1: "events", 2: "checkpoint", 3: "epoch_start", 4: "mark"}
 EVENTS, CHECKPOINT, EPOCH_START, MARK = KINDS
 FLAG_LAST = 1
 
+HEADER_SPOILT = "the header's checksum is wrong"
+
 RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE = 1, 2, 3, 4
 
 
@@ -85,7 +87,7 @@ def parse_header(file, data, position, salt_crc, lane, segment):
         raise NoBatch("there is no batch magic")
     header = Header(*HEADER.unpack(raw))
     if crc32c(raw[:8] + bytes(4) + raw[12:], salt_crc) != header.header_crc:
-        raise NoBatch("the header's checksum is wrong")
+        raise NoBatch(HEADER_SPOILT)
     if header.version != VERSION:
         raise NotReadable(f"{file}: byte {position}: batch of version {header.version}, which is "
                           "not known to this reader")

@@ -94,8 +94,8 @@ class LaneLog:
         self.totals = Counter()
         self.kinds = Counter()
         self.partitions = LanePartitions(store_meta, lane.number)
-        self.first = self.last = self.end = None
-        self.durable_mark = 0
+        self.last = self.end = None
+        self.durable_mark = self.sealed_epoch = 0
 
     def close(self):
         for segment in self.segments:
@@ -142,6 +142,7 @@ class LaneLog:
                 self._check_chain(segment, header)
             except NoBatch as reason:
                 why = str(reason)
+                self._check_head(segment, position, why)
                 break
             self._accept(segment, header, data, position == 0)
             tally.add(header)
@@ -153,6 +154,11 @@ class LaneLog:
         for header in segment.look_ahead(position):
             self.durable_mark = max(self.durable_mark, header.durable_mark)
 
+    def _check_head(self, segment, position, why):
+        """A header is smaller than a sector and does not tear: one that is spoilt has rotted."""
+        if position == 0 and why == fmt.HEADER_SPOILT:
+            raise Damage(segment.path, position, f"{why}, where the segment begins")
+
     def _check_sealed(self, segment, position, why, tally):
         if position < segment.footer.end_position:
             if position == 0 and self.end:
@@ -161,6 +167,7 @@ class LaneLog:
                              f"segment {segment.number} lies behind it")
             raise Damage(segment.path, position, f"damage in a sealed segment: {why}")
         tally.check_footer(self.meta.epoch)
+        self.sealed_epoch = segment.footer.epoch
 
     def _check_chain(self, segment, header):
         """NoBatch when the batch does not follow the last one."""
@@ -197,7 +204,9 @@ class LaneLog:
             self.totals["unknown_run_types"] += runs.unknown_types
             if header.kind != fmt.MARK:
                 self.partitions.take_states(segment.path, header, runs.states)
-        self.first = self.first or header
+        if opens_segment and header.epoch < self.sealed_epoch:
+            raise Damage(segment.path, header.position, f"batch {header.number}: epoch "
+                         f"{header.epoch}, but the footer before it has {self.sealed_epoch}")
         self.last, self.end = header, None
         self.durable_mark = max(self.durable_mark, header.durable_mark)
 

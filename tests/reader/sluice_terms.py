@@ -56,7 +56,7 @@ class LanePartitions:
         if self.pending is None:
             if states:
                 self.pending = (header.kind, {})
-        elif header.kind == fmt.EPOCH_START and epoch_rises:
+        elif header.kind == self.pending[0] == fmt.EPOCH_START and epoch_rises:
             self.pending = (header.kind, {})  # the one under way was cut off by a crash
         elif header.kind != self.pending[0]:
             wrong("it stands inside a checkpoint that is not whole")

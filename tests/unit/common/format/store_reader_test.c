@@ -59,15 +59,15 @@ static int read_partition(uint16_t partition, uint64_t from, struct seen *seen,
 {
 	const struct sl_store_visitor visitor = {
 		.context = seen, .on_event = see, .limit = seen->limit > 0 ? limit : NULL};
-	struct sl_store *store;
-	int result = sl_store_open(&store, made.path, err);
+	struct sl_store_reader *store;
+	int result = sl_store_reader_open(&store, made.path, err);
 
 	*report = (struct sl_store_report){0};
 	if (partition < 8)
 		seen->per_partition_next[partition] = from;
 	if (result == 0)
 		result = sl_store_read_partition(store, partition, from, &visitor, report, err);
-	sl_store_close(store);
+	sl_store_reader_close(store);
 	return result;
 }
 
@@ -75,25 +75,25 @@ static int read_stream(struct seen *seen, struct sl_store_report *report, struct
 {
 	const struct sl_store_visitor visitor = {
 		.context = seen, .on_event = see, .limit = seen->limit > 0 ? limit : NULL};
-	struct sl_store *store;
-	int result = sl_store_open(&store, made.path, err);
+	struct sl_store_reader *store;
+	int result = sl_store_reader_open(&store, made.path, err);
 
 	*report = (struct sl_store_report){0};
 	if (result == 0)
 		result = sl_store_read_stream(store, 0, &visitor, report, err);
-	sl_store_close(store);
+	sl_store_reader_close(store);
 	return result;
 }
 
 static int count(struct sl_store_count *counts, struct sl_store_report *report, struct sl_err *err)
 {
-	struct sl_store *store;
-	int result = sl_store_open(&store, made.path, err);
+	struct sl_store_reader *store;
+	int result = sl_store_reader_open(&store, made.path, err);
 
 	*report = (struct sl_store_report){0};
 	if (result == 0)
 		result = sl_store_count(store, counts, NULL, report, err);
-	sl_store_close(store);
+	sl_store_reader_close(store);
 	return result;
 }
 
@@ -383,16 +383,16 @@ static void segments_that_expire_under_a_reader_are_no_error(void)
 	struct seen seen = {0};
 	const struct sl_store_visitor visitor = {.context = &seen, .on_event = expire};
 	struct sl_store_report report = {0};
-	struct sl_store *store;
+	struct sl_store_reader *store;
 	struct sl_err err = {0};
 
 	make_three_segments();
-	CU_ASSERT_EQUAL_FATAL(sl_store_open(&store, made.path, &err), 0);
+	CU_ASSERT_EQUAL_FATAL(sl_store_reader_open(&store, made.path, &err), 0);
 	CU_ASSERT_EQUAL(sl_store_read_partition(store, 0, 0, &visitor, &report, &err), 0);
 	CU_ASSERT_EQUAL(seen.count, 20); // what was open stays readable
 	CU_ASSERT_EQUAL(seen.last, 29);
 	CU_ASSERT_EQUAL(report.expired_segment_count, 1);
-	sl_store_close(store);
+	sl_store_reader_close(store);
 	sl_test_store_destroy(&made);
 }
 
@@ -602,11 +602,11 @@ static void what_the_writer_adds_is_there_for_the_same_reader(void)
 	const struct sl_store_visitor visitor = {.context = &seen, .on_event = see};
 	struct sl_store_report report = {0};
 	const struct sl_partition_state states[] = {state(0, 1, 0, 32)};
-	struct sl_store *store;
+	struct sl_store_reader *store;
 	struct sl_err err = {0};
 
 	make_three_segments();
-	CU_ASSERT_EQUAL_FATAL(sl_store_open(&store, made.path, &err), 0);
+	CU_ASSERT_EQUAL_FATAL(sl_store_reader_open(&store, made.path, &err), 0);
 	CU_ASSERT_EQUAL(sl_store_read_partition(store, 0, 0, &visitor, &report, &err), 0);
 	CU_ASSERT_EQUAL(report.next_offset, 30);
 	// The segment goes on, then an unsealed one follows, as while a footer is under way.
@@ -618,7 +618,7 @@ static void what_the_writer_adds_is_there_for_the_same_reader(void)
 	CU_ASSERT_EQUAL(sl_store_read_partition(store, 0, 30, &visitor, &report, &err), 0);
 	CU_ASSERT_EQUAL(seen.per_partition_next[0], 34);
 	CU_ASSERT_EQUAL(seen.wrong_count, 0);
-	sl_store_close(store);
+	sl_store_reader_close(store);
 	sl_test_store_destroy(&made);
 }
 
@@ -639,31 +639,31 @@ static void a_segment_that_is_born_and_empty_ends_the_log(void)
 
 static void names_that_do_not_exist_are_said_with_those_that_do(void)
 {
-	struct sl_store *store;
+	struct sl_store_reader *store;
 	struct sl_err err = {0};
 
-	CU_ASSERT_EQUAL(sl_store_open(&store, "no-such-store", &err), -ENOENT);
+	CU_ASSERT_EQUAL(sl_store_reader_open(&store, "no-such-store", &err), -ENOENT);
 	CU_ASSERT_PTR_NULL(store);
 	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "no-such-store"));
 	make_three_segments();
-	CU_ASSERT_EQUAL_FATAL(sl_store_open(&store, made.path, &err), 0);
+	CU_ASSERT_EQUAL_FATAL(sl_store_reader_open(&store, made.path, &err), 0);
 	CU_ASSERT_EQUAL(sl_store_find_stream(store, "plays", &err), 0);
 	CU_ASSERT_EQUAL(sl_store_find_stream(store, "stops", &err), -ENOENT);
 	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "plays"));
-	sl_store_close(store);
+	sl_store_reader_close(store);
 	sl_test_store_destroy(&made);
 }
 
 static void a_store_is_live_while_its_lock_is_held(void)
 {
 	struct flock lock = {.l_type = F_WRLCK};
-	struct sl_store *store;
+	struct sl_store_reader *store;
 	struct sl_err err = {0};
 	char path[128];
 	int fd;
 
 	make_three_segments();
-	CU_ASSERT_EQUAL_FATAL(sl_store_open(&store, made.path, &err), 0);
+	CU_ASSERT_EQUAL_FATAL(sl_store_reader_open(&store, made.path, &err), 0);
 	CU_ASSERT_FALSE(sl_store_is_live(store));
 	snprintf(path, sizeof(path), "%s/" SL_STORE_LOCK_NAME, made.path);
 	fd = open(path, O_RDWR | O_CREAT, 0600);
@@ -672,7 +672,7 @@ static void a_store_is_live_while_its_lock_is_held(void)
 	CU_ASSERT(sl_store_is_live(store));
 	close(fd);
 	CU_ASSERT_FALSE(sl_store_is_live(store));
-	sl_store_close(store);
+	sl_store_reader_close(store);
 	sl_test_store_destroy(&made);
 }
 

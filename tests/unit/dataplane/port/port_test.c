@@ -175,7 +175,7 @@ static void a_mempool_that_does_not_fit_says_so(void)
 	errno = 0;
 	CU_ASSERT_PTR_NULL(sl_mempool_create("large_test", 1u << 24, DATA_BYTES, &err));
 	CU_ASSERT_EQUAL(errno, ENOMEM);
-	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "lower memory: mbufs"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "lower memory.mbufs"));
 }
 
 static const struct sl_test tests[] = {

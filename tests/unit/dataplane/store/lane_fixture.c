@@ -138,7 +138,8 @@ void sl_fixture_open(struct sl_fixture *fixture, const struct sl_fixture_options
 
 void sl_fixture_close(struct sl_fixture *fixture)
 {
-	fixture->io->ops->destroy(fixture->io);
+	if (fixture->io != NULL)
+		fixture->io->ops->destroy(fixture->io);
 	sl_segment_close(fixture->lane.spare);
 	sl_segment_close(fixture->lane.closing);
 	sl_lane_fini(&fixture->lane);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// Retention over several lanes whose segments were made by hand.
+#include "lane_fixture.h"
+#include "store/keeper_internal.h"
+#include "suite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SEGMENT_BYTES (256u * 1024)
+#define LANE_COUNT 3
+
+static struct {
+	char path[64];
+	struct sl_keeper_lane lanes[LANE_COUNT];
+	struct sl_shm_lane shm[LANE_COUNT];
+	struct sl_keeper *keeper;
+} store;
+
+// A sealed segment of a lane whose last event came at time_ns.
+static void make_segment(uint16_t lane, uint64_t number, uint64_t time_ns)
+{
+	struct sl_err err = {0};
+	struct sl_segment *segment =
+		sl_segment_create(store.lanes[lane].path, number, SEGMENT_BYTES, &err);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(segment);
+	segment->first_number = number;
+	segment->last_number = number;
+	segment->end_position = SL_BLOCK_BYTES;
+	segment->time_last_ns = time_ns;
+	CU_ASSERT_EQUAL(sl_segment_seal(segment, lane, 1, SL_FIXTURE_SALT_CRC, &err), 0);
+	sl_segment_close(segment);
+}
+
+static void make_lanes(const uint16_t class_indexes[LANE_COUNT])
+{
+	memset(&store, 0, sizeof(store));
+	CU_ASSERT_FATAL(sl_fixture_make_directory(store.path));
+	for (uint16_t i = 0; i < LANE_COUNT; i++) {
+		store.lanes[i] = (struct sl_keeper_lane){
+			.number = i, .class_index = class_indexes[i], .shm = &store.shm[i]};
+		snprintf(store.lanes[i].path, sizeof(store.lanes[i].path), "%s/%u", store.path, i);
+		CU_ASSERT_EQUAL_FATAL(mkdir(store.lanes[i].path, 0750), 0);
+	}
+}
+
+static void make_keeper(uint64_t retention_of_0, uint64_t retention_of_1)
+{
+	const struct sl_keeper_config config = {
+		.segment_bytes = SEGMENT_BYTES,
+		.retention_bytes = {retention_of_0, retention_of_1},
+		.salt_crc = SL_FIXTURE_SALT_CRC,
+	};
+	struct sl_err err = {0};
+
+	store.keeper = sl_keeper_create(&config, store.lanes, LANE_COUNT, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(store.keeper);
+}
+
+static void remove_all(void)
+{
+	sl_keeper_destroy(store.keeper);
+	sl_fixture_remove_directory(store.path);
+}
+
+static bool exists(uint16_t lane, uint64_t number)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%u/" SL_SEGMENT_NAME_FORMAT, store.path, lane,
+		(unsigned long long)number);
+	return access(path, F_OK) == 0;
+}
+
+static void the_oldest_of_a_class_goes_first_whichever_lane_has_it(void)
+{
+	make_lanes((const uint16_t[LANE_COUNT]){0, 0, 1});
+	make_segment(0, 1, 10);
+	make_segment(0, 2, 40);
+	make_segment(1, 1, 20);
+	make_segment(1, 2, 30);
+	make_segment(2, 1, 1); // of another class: older, and none of its business
+	make_keeper(2 * SEGMENT_BYTES, 0);
+	sl_keeper_expire(store.keeper);
+	CU_ASSERT_FALSE(exists(0, 1));
+	CU_ASSERT_FALSE(exists(1, 1));
+	CU_ASSERT(exists(0, 2));
+	CU_ASSERT(exists(1, 2));
+	CU_ASSERT(exists(2, 1));
+	CU_ASSERT_EQUAL(store.shm[0].segments_expired, 1);
+	CU_ASSERT_EQUAL(store.shm[1].segments_expired, 1);
+	sl_keeper_expire(store.keeper);
+	CU_ASSERT(exists(0, 2)); // exactly at the limit is not over it
+	remove_all();
+}
+
+static void without_a_limit_everything_is_kept(void)
+{
+	make_lanes((const uint16_t[LANE_COUNT]){0, 0, 1});
+	make_segment(0, 1, 10);
+	make_segment(2, 1, 10);
+	make_keeper(0, SEGMENT_BYTES);
+	sl_keeper_expire(store.keeper);
+	CU_ASSERT(exists(0, 1));
+	CU_ASSERT(exists(2, 1));
+	remove_all();
+}
+
+static void lanes_of_a_class_that_the_configuration_does_not_name_are_kept(void)
+{
+	make_lanes((const uint16_t[LANE_COUNT]){0xffff, 0xffff, 0xffff});
+	make_segment(0, 1, 10);
+	make_segment(1, 1, 10);
+	make_keeper(1, 1);
+	sl_keeper_expire(store.keeper);
+	CU_ASSERT(exists(0, 1));
+	CU_ASSERT(exists(1, 1));
+	remove_all();
+}
+
+static void segments_that_are_not_sealed_count_and_stay(void)
+{
+	struct sl_err err = {0};
+	struct sl_segment *open;
+
+	make_lanes((const uint16_t[LANE_COUNT]){0, 0, 0});
+	make_segment(0, 1, 10);
+	make_segment(0, 2, 20);
+	open = sl_segment_create(store.lanes[1].path, 1, SEGMENT_BYTES, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(open);
+	make_keeper(2 * SEGMENT_BYTES, 0);
+	sl_keeper_expire(store.keeper);
+	CU_ASSERT_FALSE(exists(0, 1));
+	CU_ASSERT(exists(0, 2));
+	store.keeper->config.retention_bytes[0] = 1;
+	sl_keeper_expire(store.keeper);
+	CU_ASSERT_FALSE(exists(0, 2));
+	CU_ASSERT(exists(1, 1));
+	sl_segment_close(open);
+	remove_all();
+}
+
+// Bytes that stderr gets while the keeper looks at its lanes again and again.
+static size_t said_in_turns(uint32_t turn_count)
+{
+	static char text[65536];
+	int saved = dup(STDERR_FILENO);
+	int ends[2];
+	ssize_t bytes;
+
+	CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	close(ends[1]);
+	for (uint32_t i = 0; i < turn_count; i++)
+		sl_keeper_expire(store.keeper);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	bytes = read(ends[0], text, sizeof(text));
+	close(ends[0]);
+	CU_ASSERT_FATAL(bytes >= 0);
+	return (size_t)bytes;
+}
+
+static void a_segment_that_cannot_be_removed_is_said_once(void)
+{
+	char path[128];
+	size_t said_bytes;
+
+	make_lanes((const uint16_t[LANE_COUNT]){0, 0, 0});
+	make_segment(0, 1, 10);
+	make_segment(1, 1, 20);
+	make_keeper(1, 0);
+	// In its place something that unlink refuses, also to root.
+	snprintf(path, sizeof(path), "%s/0/" SL_SEGMENT_NAME_FORMAT, store.path, 1ull);
+	CU_ASSERT_EQUAL(unlink(path), 0);
+	CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+	said_bytes = said_in_turns(1);
+	CU_ASSERT(said_bytes > 0);
+	CU_ASSERT_EQUAL(said_in_turns(100), 0);
+	CU_ASSERT_EQUAL(rmdir(path), 0);
+	CU_ASSERT_EQUAL(said_in_turns(1), 0);
+	CU_ASSERT_FALSE(exists(1, 1));
+	remove_all();
+}
+
+static const struct sl_test tests[] = {
+	SL_TEST(the_oldest_of_a_class_goes_first_whichever_lane_has_it),
+	SL_TEST(without_a_limit_everything_is_kept),
+	SL_TEST(lanes_of_a_class_that_the_configuration_does_not_name_are_kept),
+	SL_TEST(segments_that_are_not_sealed_count_and_stay),
+	SL_TEST(a_segment_that_cannot_be_removed_is_said_once),
+};
+SL_SUITE(dataplane_store_retention);
