@@ -50,12 +50,24 @@ static int list_again(struct sl_lane_reader *reader, struct sl_err *err)
 	return 0;
 }
 
+// A name that is listed but never opens (a dangling link) must not keep a reader for ever.
+#define VANISH_COUNT_MAX 100u
+
 static void leave_segment(struct sl_lane_reader *reader)
 {
 	reader->byte_count += reader->file->bytes_read;
+	reader->previous_segment = reader->file->number;
 	reader->previous_is_sealed = reader->file->is_sealed;
+	reader->is_suspect = false;
+	reader->vanish_count = 0;
 	sl_segment_file_close(reader->file);
 	reader->file = NULL;
+}
+
+static void note_expired(struct sl_lane_reader *reader)
+{
+	reader->expired_count++;
+	reader->is_chained = false;
 }
 
 static int open_segment(struct sl_lane_reader *reader, uint64_t number,
@@ -88,9 +100,10 @@ static int enter_segment(struct sl_lane_reader *reader, struct sl_err *err)
 			break;
 		if (result != -ENOENT)
 			return result;
-		// Taken by retention: nothing can be held against what comes next.
-		reader->expired_count++;
-		reader->is_chained = false;
+		// Taken by retention: nothing can be held against what comes next, and more may
+		// have come meanwhile.
+		note_expired(reader);
+		is_listed_again = false;
 	}
 	reader->position = 0;
 	return 1;
@@ -124,6 +137,8 @@ static void accept_batch(struct sl_lane_reader *reader, const struct sl_batch_he
 	reader->last_body_crc = batch->body_crc;
 	reader->epoch_max = SL_MAX(reader->epoch_max, batch->epoch);
 	reader->position += sl_batch_block_bytes(batch);
+	reader->is_suspect = false;
+	reader->vanish_count = 0;
 	reader->batch_count++;
 }
 
@@ -139,8 +154,9 @@ static int look(struct sl_lane_reader *reader, const struct sl_batch_header **ba
 	return *verdict == SL_BATCH_OK && continues_chain(reader, *batch);
 }
 
-// Whether a later segment goes on where the chain stands. 1 yes: leave this one.
-static int find_successor(struct sl_lane_reader *reader, struct sl_err *err)
+// Whether a later segment goes on where the chain stands. 1 yes: leave this one. *has_vanished is
+// set when one expired under the search.
+static int find_successor(struct sl_lane_reader *reader, bool *has_vanished, struct sl_err *err)
 {
 	int result = list_again(reader, err);
 	int found = 0;
@@ -153,6 +169,7 @@ static int find_successor(struct sl_lane_reader *reader, struct sl_err *err)
 
 		result = open_segment(reader, reader->segments.numbers[i], &file, err);
 		if (result == -ENOENT) {
+			*has_vanished = true;
 			result = 0;
 			continue;
 		}
@@ -166,7 +183,7 @@ static int find_successor(struct sl_lane_reader *reader, struct sl_err *err)
 }
 
 // Everything behind the end: in this segment and in those that follow.
-static int look_ahead(struct sl_lane_reader *reader, struct sl_err *err)
+static int look_ahead(struct sl_lane_reader *reader, bool *has_vanished, struct sl_err *err)
 {
 	struct sl_look_ahead *ahead = &reader->ahead;
 	int result;
@@ -180,6 +197,7 @@ static int look_ahead(struct sl_lane_reader *reader, struct sl_err *err)
 
 		result = open_segment(reader, number, &file, err);
 		if (result == -ENOENT) {
+			*has_vanished = true;
 			result = 0;
 			continue;
 		}
@@ -222,47 +240,58 @@ static int damage_below_mark(
 		reader->mark_position, reader->mark_max);
 }
 
-// What a break means. Returns 1 to look again (or in the next segment), 0 for the end of the log.
+// A valid batch that does not continue the sealed segment before it: retention has taken what was
+// between if it has taken that segment as well, for it takes the oldest first. Else something is
+// gone.
+static int at_gap(struct sl_lane_reader *reader, struct sl_err *err)
+{
+	struct sl_segment_file *previous;
+	int result = open_segment(reader, reader->previous_segment, &previous, err);
+
+	if (result == -ENOENT) {
+		note_expired(reader);
+		return 0;
+	}
+	if (result < 0)
+		return result;
+	sl_segment_file_close(previous);
+	return sl_err_set(err, -EBADMSG,
+		"%s does not continue the sealed segment before it, which ends with batch %" PRIu64
+		": a segment is missing or foreign; " REMEDY,
+		reader->file->path, reader->last_number);
+}
+
+// What a break in a segment without a footer means. Returns 1 to look again (or in the next
+// segment), 0 for the end of the log.
 static int at_break(
 	struct sl_lane_reader *reader, enum sl_batch_verdict verdict, struct sl_err *err)
 {
 	const char *what = verdict == SL_BATCH_OK ? "a batch that does not continue the chain"
 						  : sl_batch_verdict_name(verdict);
-	const struct sl_batch_header *batch;
+	bool has_vanished = false;
 	uint64_t missing_number;
 	int result;
 
-	// A valid batch behind a whole segment has the next number, or something is gone.
-	if (verdict == SL_BATCH_OK && reader->position == 0 && reader->previous_is_sealed)
-		return sl_err_set(err, -EBADMSG,
-			"%s does not continue the sealed segment before it, which ends with batch "
-			"%" PRIu64 ": a segment is missing or foreign; " REMEDY,
-			reader->file->path, reader->last_number);
-	result = find_successor(reader, err);
-	if (result != 0) {
-		if (result > 0)
-			leave_segment(reader);
+	result = find_successor(reader, &has_vanished, err);
+	if (result > 0)
+		leave_segment(reader);
+	if (result == 0 && (!has_vanished || reader->vanish_count >= VANISH_COUNT_MAX))
+		result = look_ahead(reader, &has_vanished, err);
+	if (result != 0)
 		return result;
-	}
-	result = look_ahead(reader, err);
-	if (result < 0)
-		return result;
+	// Only what has its footer expires, and the oldest first: this segment has one by now.
+	if (has_vanished && reader->vanish_count++ < VANISH_COUNT_MAX)
+		return 1;
 	missing_number =
 		reader->is_chained ? reader->last_number + 1 : reader->ahead.number_min - 1;
 	if (reader->mark_max < missing_number)
 		return 0;
-	// The mark may be newer than our look at the batch: what it vouches for is there by now.
-	sl_segment_file_forget(reader->file);
-	result = look(reader, &batch, &verdict, err);
-	if (result != 0)
-		return result;
-	result = find_successor(reader, err);
-	if (result != 0) {
-		if (result > 0)
-			leave_segment(reader);
-		return result;
-	}
-	return damage_below_mark(reader, missing_number, what, err);
+	if (reader->is_suspect)
+		return damage_below_mark(reader, missing_number, what, err);
+	// The mark may be younger than our look at the batch. What it vouches for is there by now:
+	// the batch, the footer or a successor.
+	reader->is_suspect = true;
+	return 1;
 }
 
 static bool is_at_footer(const struct sl_lane_reader *reader)
@@ -327,6 +356,12 @@ int sl_lane_reader_next(
 				"%s: batch of an unknown format version at position %" PRIu64
 				": use the program that wrote it",
 				reader->file->path, reader->position);
+		if (verdict == SL_BATCH_OK && reader->position == 0 && reader->previous_is_sealed) {
+			result = at_gap(reader, err);
+			if (result < 0)
+				return result;
+			continue;
+		}
 		if (reader->file->is_sealed)
 			return damage_in_sealed(reader,
 				verdict == SL_BATCH_OK ? "a batch that does not continue the chain"

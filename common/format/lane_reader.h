@@ -18,7 +18,12 @@ struct sl_lane_reader {
 	uint64_t seen_segment; // highest number that was opened or given up
 	struct sl_segment_file *file; // NULL between segments
 	uint64_t position; // of the next batch in file
-	bool previous_is_sealed; // the segment before file ended with its footer
+	// The segment before file: whether it ended with its footer.
+	uint64_t previous_segment;
+	bool previous_is_sealed;
+	// A mark vouched for what was not there: damage, if a second look finds the same.
+	bool is_suspect;
+	uint32_t vanish_count; // looks at this break during which a segment vanished
 	// The chain so far; nothing can be held against the first batch that is still there.
 	bool is_chained;
 	uint64_t last_number, last_epoch;

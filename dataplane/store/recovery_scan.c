@@ -88,6 +88,7 @@ static int seed(struct sl_recoverer *r, struct sl_lane_reader *reader, uint64_t 
 		return result;
 	if (file->is_sealed) {
 		reader->is_chained = reader->previous_is_sealed = true;
+		reader->previous_segment = number;
 		reader->last_number = file->footer.last_number;
 		reader->last_body_crc = file->footer.last_body_crc;
 		reader->last_epoch = file->footer.epoch;

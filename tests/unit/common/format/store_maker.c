@@ -96,16 +96,20 @@ const char *sl_test_segment_path(const struct sl_test_store *store, unsigned lan
 void sl_test_segment_open(struct sl_test_store *store, unsigned index)
 {
 	struct sl_test_lane *lane = &store->lanes[index];
+	char temp_path[256];
 
 	if (lane->fd >= 0)
 		close(lane->fd);
 	lane->segment++;
 	lane->position = 0;
 	lane->first_number = lane->number;
-	lane->fd = open(
-		sl_test_segment_path(store, index, lane->segment), O_RDWR | O_CREAT | O_EXCL, 0640);
+	// Under a temporary name until it has its length: a reader may be looking.
+	snprintf(temp_path, sizeof(temp_path), "%s/birth", lane->path);
+	lane->fd = open(temp_path, O_RDWR | O_CREAT | O_EXCL, 0640);
 	CU_ASSERT_FATAL(lane->fd >= 0);
 	CU_ASSERT_EQUAL_FATAL(ftruncate(lane->fd, SL_TEST_SEGMENT_BYTES), 0);
+	CU_ASSERT_EQUAL_FATAL(
+		rename(temp_path, sl_test_segment_path(store, index, lane->segment)), 0);
 }
 
 void sl_test_segment_seal(struct sl_test_store *store, unsigned index)
