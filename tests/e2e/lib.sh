@@ -37,6 +37,8 @@
 #   in_sender COMMAND...            runs it in the sender's namespace
 #   send_frames ARG...              frames as no socket sends them (VLAN tags): lib/send_frames.py
 #   blast ARG...                    sluice-blast send from there to stream port 5000 (--to overrides it)
+#   blast_windowed N RECORD [ARG]...  N thousands of play events, never more under way than fit the driver's
+#                                   buffers: nothing is lost, however busy the machine is
 # Data plane
 #   write_config [KEY=VALUE]...     prints a configuration; the keys stand at the function
 #   start_dataplane CONFIG [ARG]... returns when it is running
@@ -51,6 +53,11 @@
 #   report_of JQ_PATH               a figure of the final report
 #   check_identities                `sluicectl drops --check`, live
 #   check_store [ARG]...            the independent reader checks the whole store, after a stop
+# Content (after a stop; streams of text without newlines)
+#   read_store [STREAM]             both readers, must agree: $work/read and $work/ctl, also .sorted
+#   assert_content SENT [STREAM]    what was sent is there, once, and nothing else
+#   assert_stored_was_sent SENT [STREAM]  what is there was sent, and is there once
+#   partition_of N [ARG]...         lines `OFFSET PAYLOAD` of one partition
 
 e2e_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$e2e_dir/../.." && pwd)
@@ -65,6 +72,8 @@ source "$e2e_dir/lib/assert.sh"
 source "$e2e_dir/lib/network.sh"
 # shellcheck source=lib/dataplane.sh
 source "$e2e_dir/lib/dataplane.sh"
+# shellcheck source=lib/content.sh
+source "$e2e_dir/lib/content.sh"
 # shellcheck source=lib/inside.sh
 source "$e2e_dir/lib/inside.sh"
 set_up_inside

@@ -11,14 +11,14 @@ dataplane_starts=0
 #   device=af_xdp:sl0   store=$work/store     runtime_dir=/run/sluice
 #   stream=plays        port=5000             partitions=16            key=flow (or OFFSET:LENGTH)
 #   durability=durable  batch_bytes=524288    linger_us=1000           retention_bytes=0
-#   segment_bytes=67108864                    in_flight_max=8          keep_source=false
+#   segment_bytes=16777216                    in_flight_max=8          keep_source=false
 #   mbufs=32768         rx_descriptors=4096   queues=0
 #   rx_cpus= worker_cpus= main_cpu= ring_entries= (empty: left to the data plane; lists as 0,1)
 # A second stream, or whatever else, is for the test to add.
 write_config() {
 	local device=af_xdp:$appliance_if store=$work/store runtime_dir=/run/sluice stream=plays port=5000 \
 		partitions=16 key=flow durability=durable batch_bytes=524288 linger_us=1000 \
-		retention_bytes=0 segment_bytes=67108864 in_flight_max=8 keep_source=false mbufs=32768 \
+		retention_bytes=0 segment_bytes=16777216 in_flight_max=8 keep_source=false mbufs=32768 \
 		rx_descriptors=4096 queues=0 rx_cpus='' worker_cpus='' main_cpu='' ring_entries='' setting
 	for setting in "$@"; do
 		[[ -v ${setting%%=*} ]] || fail "write_config knows no key ${setting%%=*}"
@@ -113,6 +113,21 @@ blast() {
 	done
 	in_sender "$sluice_blast" send "${to[@]}" "$@"
 }
+
+# Lossless whatever else this machine does: the driver leaves 2048 buffers with the kernel, and no more than
+# a thousand datagrams are ever on their way. Each thousand is a run of its own.
+blast_windowed() { # COUNT RECORD [ARG]...: COUNT thousands; appends to RECORD, summaries in RECORD.json.N
+	local count=$1 record=$2 before number
+	shift 2
+	before=$(stat_of .totals.stored)
+	for ((number = 1; number <= count; number++)); do
+		blast --payload play --count 1000 --run-id $((++blast_runs)) --record "$work/part" \
+			--json "$record.json.$number" "$@" >"$work/blast.log" 2>&1 || fail "sluice-blast: $(cat "$work/blast.log")"
+		cat "$work/part" >>"$record"
+		wait_until 'what was sent is stored' stored_is $((before + number * 1000))
+	done
+}
+blast_runs=0
 
 # ---- figures
 

@@ -23,6 +23,15 @@ set_up_inside() {
 	export PYTHONDONTWRITEBYTECODE=1
 }
 
+# What a data plane that still runs has counted.
+show_live_figures() {
+	if [ -n "${dataplane_pid-}" ] && kill -0 "$dataplane_pid" 2>/dev/null; then
+		echo '---- figures of the running data plane'
+		"$sluicectl" stats --json | jq -c '.totals, .ports[], .lanes[]' || true
+		"$sluicectl" drops --json | jq -c '.reasons[] | select(.count > 0) | [.reason, .count]' || true
+	fi
+}
+
 inside_exit() {
 	local status=$? log
 	trap - ERR
@@ -32,6 +41,7 @@ inside_exit() {
 			echo "---- $(basename "$log")"
 			tail -n 40 "$log"
 		done >&2
+		show_live_figures >&2
 	fi
 	exit $status
 }
