@@ -112,6 +112,7 @@ static int check_empty(const struct sl_store *store, struct sl_err *err)
 	while (result == 0 && (entry = readdir(directory)) != NULL) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
 			strcmp(entry->d_name, SL_STORE_LOCK_NAME) == 0 ||
+			strcmp(entry->d_name, SL_STORE_META_NAME) == 0 ||
 			strcmp(entry->d_name, "lost+found") == 0)
 			continue;
 		result = sl_err_set(err, -ENOTEMPTY,
@@ -122,6 +123,7 @@ static int check_empty(const struct sl_store *store, struct sl_err *err)
 	return result;
 }
 
+// On the disk before there is a lane: a first start that is killed can be repeated.
 static int create_meta(struct sl_store *store, struct sl_err *err)
 {
 	int result = check_empty(store, err);
@@ -133,7 +135,7 @@ static int create_meta(struct sl_store *store, struct sl_err *err)
 	if (getrandom(store->meta.header.salt, SL_SALT_BYTES, 0) != SL_SALT_BYTES)
 		return sl_err_set(err, -EIO, "no random bytes for the store's salt");
 	sl_log_notice("store", "new store in %s", store->path);
-	return 0;
+	return sl_store_meta_write(&store->meta, store->path, err);
 }
 
 int sl_store_open_directory(struct sl_store *store, struct sl_err *err)
@@ -149,5 +151,10 @@ int sl_store_open_directory(struct sl_store *store, struct sl_err *err)
 	if (result != 0)
 		return result;
 	result = sl_store_meta_read(&store->meta, store->path, err);
-	return result == -ENOENT ? create_meta(store, err) : result;
+	if (result == -ENOENT)
+		return create_meta(store, err);
+	// No slot is right, and nothing else is there: killed while it was being made.
+	if (result == -EBADMSG && check_empty(store, NULL) == 0)
+		return create_meta(store, err);
+	return result;
 }

@@ -150,11 +150,10 @@ void sl_fixture_close(struct sl_fixture *fixture)
 	free(fixture->shm_partitions);
 }
 
-bool sl_fixture_append(struct sl_fixture *fixture, uint16_t partition_number, const void *data,
-	uint32_t bytes, uint64_t receive_ns)
+bool sl_fixture_append_to(struct sl_lane *lane, struct sl_partition *partitions,
+	uint16_t partition_number, const void *data, uint32_t bytes, uint64_t receive_ns)
 {
-	struct sl_partition *partition = &fixture->partitions[partition_number];
-	struct sl_lane *lane = &fixture->lane;
+	struct sl_partition *partition = &partitions[partition_number];
 	struct sl_run_header run = {
 		.length_type = SL_RUN_LENGTH_TYPE(bytes, SL_RUN_EVENT),
 		.partition = partition_number,
@@ -163,7 +162,7 @@ bool sl_fixture_append(struct sl_fixture *fixture, uint16_t partition_number, co
 	if (lane->limit - lane->cursor < (ptrdiff_t)(sizeof(run) + bytes) ||
 		lane->event_count == SL_BATCH_EVENT_COUNT_MAX) {
 		if (!sl_lane_make_room(lane, (uint32_t)sizeof(run) + bytes, receive_ns)) {
-			fixture->counters.drops[lane->refusal]++;
+			lane->counters->drops[lane->refusal]++;
 			return false;
 		}
 	}
@@ -187,8 +186,15 @@ bool sl_fixture_append(struct sl_fixture *fixture, uint16_t partition_number, co
 	lane->run_count++;
 	lane->event_count++;
 	lane->event_bytes += bytes;
-	fixture->counters.appended++;
+	lane->counters->appended++;
 	return true;
+}
+
+bool sl_fixture_append(struct sl_fixture *fixture, uint16_t partition, const void *data,
+	uint32_t bytes, uint64_t receive_ns)
+{
+	return sl_fixture_append_to(
+		&fixture->lane, fixture->partitions, partition, data, bytes, receive_ns);
 }
 
 uint32_t sl_fixture_turn(struct sl_fixture *fixture, uint64_t now_ns)

@@ -53,7 +53,9 @@ void sl_fixture_close(struct sl_fixture *fixture);
 // Everything but the lane itself and its directory's segments: for tests of begin and of crashes.
 void sl_fixture_init(struct sl_fixture *fixture, const struct sl_fixture_options *options);
 
-// Appends one event as worker/append.c does. False when it is refused.
+// Appends one event as worker/append.c does. False when it is refused; then it is counted.
+bool sl_fixture_append_to(struct sl_lane *lane, struct sl_partition *partitions, uint16_t partition,
+	const void *data, uint32_t bytes, uint64_t receive_ns);
 bool sl_fixture_append(struct sl_fixture *fixture, uint16_t partition, const void *data,
 	uint32_t bytes, uint64_t receive_ns);
 
