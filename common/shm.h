@@ -115,10 +115,14 @@ struct sl_shm_lane {
 	uint64_t watermark_number; // last retired in order
 	uint64_t durable_mark;
 	uint64_t segments_rolled;
+	uint64_t unwritten_extents; // 1 while the current segment's blocks are written for the
+				    // first time
 	// Written by the keeper thread.
 	uint64_t segment_count SL_CACHE_ALIGNED;
 	uint64_t segment_bytes_total, segments_expired;
-	uint64_t spare_ready; // segments born and waiting
+	uint64_t spare_ready; // the next segment is there
+	uint64_t segments_recycled; // born from expired ones: their blocks were written before
+	uint64_t segments_unwritten; // handed over before all of their blocks were written once
 } SL_CACHE_ALIGNED;
 
 struct sl_shm_stream {

@@ -265,7 +265,8 @@ static json_t *lane_stats(const struct sl_shm *shm, uint32_t index)
 {
 	const struct sl_shm_lane *lane = &shm->lanes[index];
 
-	return json_pack("{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack(
+		"{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 		"lane", (int)lane->lane, "state", NAME_OF(lane_state_names, SL_LOAD(lane->state)),
 		"in_flight", (json_int_t)SL_LOAD(lane->in_flight), "segment", COUNT(lane->segment),
 		"position", COUNT(lane->position), "batch_number", COUNT(lane->batch_number),
@@ -273,7 +274,10 @@ static json_t *lane_stats(const struct sl_shm *shm, uint32_t index)
 		COUNT(lane->durable_mark), "segments_rolled", COUNT(lane->segments_rolled),
 		"segment_count", COUNT(lane->segment_count), "segment_bytes_total",
 		COUNT(lane->segment_bytes_total), "segments_expired", COUNT(lane->segments_expired),
-		"spare_ready", COUNT(lane->spare_ready));
+		"spare_ready", COUNT(lane->spare_ready), "segments_recycled",
+		COUNT(lane->segments_recycled), "segments_unwritten",
+		COUNT(lane->segments_unwritten), "unwritten_extents",
+		COUNT(lane->unwritten_extents));
 }
 
 static uint64_t drop_sum(const struct sl_shm *shm, enum sl_drop_reason reason)

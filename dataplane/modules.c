@@ -68,7 +68,7 @@ static int init_eal(struct sl_dataplane *dataplane, struct sl_err *err)
 	for (uint32_t i = 0; i < dataplane->config.port_count; i++) {
 		if (sl_port_devargs(&dataplane->config.ports[i], i, dataplane->queue_counts[i],
 			    arguments[i], sizeof(arguments[i]), err) != 0)
-			return err->code;
+			return sl_err_prefix(err, "%s", dataplane->config.path);
 		eal.device_arguments[eal.device_count++] = arguments[i];
 	}
 	return sl_eal_init(&eal, err);
@@ -217,7 +217,7 @@ static int init_ports(struct sl_dataplane *dataplane, struct sl_err *err)
 		if (sl_port_open(&dataplane->ports[i], &dataplane->config.ports[i], i,
 			    dataplane->queue_counts[i], dataplane->mempool, err) != 0) {
 			fini_ports(dataplane);
-			return err->code;
+			return sl_err_prefix(err, "%s", dataplane->config.path);
 		}
 	}
 	return 0;

@@ -157,6 +157,8 @@ void sl_config_complete(const struct sl_config_reader *reader, struct sl_config 
 	config->store.path = raw->store->paths[0];
 	config->store.segment_bytes =
 		uint_of(raw->store->segment_bytes, SL_CONFIG_KEY_store_segment_bytes);
+	config->store.format_bytes_per_s =
+		uint_of(raw->store->format_bytes_per_s, SL_CONFIG_KEY_store_format_bytes_per_s);
 	config->store.in_flight_max =
 		(uint32_t)uint_of(raw->store->in_flight_max, SL_CONFIG_KEY_store_in_flight_max);
 	config->store.line = line_of(reader, SL_CONFIG_store, 0);

@@ -52,6 +52,7 @@ struct sl_config {
 	struct {
 		const char *path; // store.paths[0]; several drives come later
 		uint64_t segment_bytes; // multiple of 4096; default 1 GiB
+		uint64_t format_bytes_per_s; // new segments are written once ahead at this rate
 		uint32_t in_flight_max; // batches under way in one lane; default 8
 		uint32_t line;
 	} store;

@@ -11,12 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-// How often the thread looks at the lanes' hand-over words. A 1 GiB segment lasts 300 ms at the
-// fastest rate these drives take.
-#define TURN_NS (2 * SL_NS_PER_MS)
-// A birth that failed, for want of room as a rule, is tried again after this.
-#define BIRTH_RETRY_TURNS 50
-
 static void publish(const struct sl_kept_lane *kept)
 {
 	uint64_t bytes = 0;
@@ -26,7 +20,8 @@ static void publish(const struct sl_kept_lane *kept)
 	SL_STORE(kept->config.shm->segment_count, (uint64_t)kept->sealed_count + kept->open_count);
 	SL_STORE(kept->config.shm->segment_bytes_total, bytes + kept->open_bytes);
 	SL_STORE(kept->config.shm->spare_ready,
-		kept->config.lane != NULL && SL_LOAD(kept->config.lane->spare) != NULL);
+		kept->config.lane != NULL &&
+			(SL_LOAD(kept->config.lane->spare) != NULL || kept->forming != NULL));
 }
 
 static int remember_sealed(struct sl_kept_lane *kept, const struct sl_segment *segment)
@@ -76,54 +71,25 @@ static void seal_full_segment(struct sl_keeper *keeper, struct sl_kept_lane *kep
 	sl_segment_close(segment);
 }
 
-// Says it when the trouble begins, not at every try.
-static void note_birth_error(struct sl_kept_lane *kept, int error, const char *text)
+// What may be written ahead in this turn, saved up for at most a tenth of a second.
+static void earn_format_credit(struct sl_keeper *keeper)
 {
-	struct sl_lane *lane = kept->config.lane;
+	uint64_t rate = keeper->config.format_bytes_per_s;
+	uint64_t earned = rate / (SL_NS_PER_S / SL_KEEPER_TURN_NS);
 
-	if (SL_LOAD(lane->spare_error) != error)
-		sl_log_error(
-			"store", "lane %u: cannot make its next segment: %s", lane->lane, text);
-	SL_STORE(lane->spare_error, error);
-	kept->birth_wait_turns = BIRTH_RETRY_TURNS;
-}
-
-static void keep_spare(struct sl_keeper *keeper, struct sl_kept_lane *kept)
-{
-	struct sl_lane *lane = kept->config.lane;
-	struct sl_segment *segment;
-	struct sl_err err = {0};
-
-	if (SL_LOAD_ACQUIRE(lane->spare) != NULL || SL_LOAD(lane->shm->state) == SL_LANE_FAILED)
-		return;
-	if (kept->birth_wait_turns > 0) {
-		kept->birth_wait_turns--;
-		return;
-	}
-	segment = sl_segment_create(
-		kept->config.path, kept->config.next_segment, keeper->config.segment_bytes, &err);
-	if (segment == NULL) {
-		note_birth_error(kept, err.code, err.text);
-		return;
-	}
-	if (SL_LOAD(lane->spare_error) != 0)
-		sl_log_notice(
-			"store", "lane %u: there is room for its next segment again", lane->lane);
-	SL_STORE(lane->spare_error, 0);
-	kept->config.next_segment++;
-	kept->open_count++;
-	kept->open_bytes += segment->file_bytes;
-	SL_STORE_RELEASE(lane->spare, segment);
+	keeper->format_credit_bytes = SL_MIN(keeper->format_credit_bytes + earned,
+		SL_MAX(rate / 10, (uint64_t)SL_KEEPER_FORMAT_BYTES));
 }
 
 static void turn(struct sl_keeper *keeper)
 {
+	earn_format_credit(keeper);
 	for (uint32_t i = 0; i < keeper->lane_count; i++) {
 		struct sl_kept_lane *kept = &keeper->lanes[i];
 
 		if (kept->config.lane != NULL) {
 			seal_full_segment(keeper, kept);
-			keep_spare(keeper, kept);
+			sl_keeper_keep_spare(keeper, kept);
 		}
 	}
 	sl_keeper_expire(keeper);
@@ -134,7 +100,7 @@ static void turn(struct sl_keeper *keeper)
 static void *run(void *argument)
 {
 	struct sl_keeper *keeper = argument;
-	const struct timespec pause = {.tv_nsec = TURN_NS};
+	const struct timespec pause = {.tv_nsec = SL_KEEPER_TURN_NS};
 
 	while (!SL_LOAD_ACQUIRE(keeper->stop)) {
 		turn(keeper);
@@ -163,19 +129,25 @@ int sl_keeper_start(struct sl_keeper *keeper, struct sl_err *err)
 	return 0;
 }
 
-static void remove_spare(struct sl_kept_lane *kept)
+static void remove_spare(struct sl_kept_lane *kept, struct sl_segment *spare)
 {
-	struct sl_segment *spare = SL_LOAD_ACQUIRE(kept->config.lane->spare);
 	struct sl_err err = {0};
 
 	if (spare == NULL)
 		return;
-	SL_STORE(kept->config.lane->spare, NULL);
 	if (sl_segment_remove(kept->config.path, spare->number, &err) != 0)
 		sl_log_warning("store", "lane %u: %s", kept->config.number, err.text);
 	kept->open_count--;
 	kept->open_bytes -= spare->file_bytes;
 	sl_segment_close(spare);
+}
+
+static void remove_spares(struct sl_kept_lane *kept)
+{
+	remove_spare(kept, SL_LOAD_ACQUIRE(kept->config.lane->spare));
+	SL_STORE(kept->config.lane->spare, NULL);
+	remove_spare(kept, kept->forming);
+	kept->forming = NULL;
 }
 
 void sl_keeper_stop(struct sl_keeper *keeper)
@@ -187,7 +159,7 @@ void sl_keeper_stop(struct sl_keeper *keeper)
 	keeper->is_running = false;
 	for (uint32_t i = 0; i < keeper->lane_count; i++) {
 		if (keeper->lanes[i].config.lane != NULL)
-			remove_spare(&keeper->lanes[i]);
+			remove_spares(&keeper->lanes[i]);
 		publish(&keeper->lanes[i]);
 	}
 }

@@ -24,6 +24,7 @@ struct sl_keeper_lane {
 
 struct sl_keeper_config {
 	uint64_t segment_bytes;
+	uint64_t format_bytes_per_s; // new segments are written once ahead at this rate; 0: never
 	uint64_t retention_bytes[SL_CLASS_COUNT_MAX]; // by class of the configuration; 0: keep
 						      // everything
 	uint32_t salt_crc;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int list_lane(const struct sl_keeper *keeper, struct sl_kept_lane *kept, struct sl_err *err)
 {
@@ -37,10 +38,12 @@ struct sl_keeper *sl_keeper_create(const struct sl_keeper_config *config,
 	}
 	keeper->config = *config;
 	keeper->lanes = calloc(lane_count, sizeof(*keeper->lanes));
-	if (keeper->lanes == NULL) {
+	keeper->zeros = aligned_alloc(SL_BLOCK_BYTES, SL_KEEPER_FORMAT_BYTES);
+	if (keeper->lanes == NULL || keeper->zeros == NULL) {
 		sl_err_set(err, -ENOMEM, "keeper: out of memory");
 		goto destroy_keeper;
 	}
+	memset(keeper->zeros, 0, SL_KEEPER_FORMAT_BYTES);
 	for (uint32_t i = 0; i < lane_count; i++) {
 		keeper->lanes[i].config = lanes[i];
 		keeper->lane_count++;
@@ -62,5 +65,6 @@ void sl_keeper_destroy(struct sl_keeper *keeper)
 	for (uint32_t i = 0; i < keeper->lane_count; i++)
 		free(keeper->lanes[i].sealed);
 	free(keeper->lanes);
+	free(keeper->zeros);
 	free(keeper);
 }

@@ -13,6 +13,7 @@ struct sl_kept_lane {
 	uint32_t sealed_count;
 	uint32_t open_count; // segments that are not sealed: spare, current, full
 	uint64_t open_bytes;
+	struct sl_segment *forming; // the next spare, while its blocks are written once
 	uint32_t birth_wait_turns;
 	bool removal_failed; // said, and not mended yet
 };
@@ -23,8 +24,28 @@ struct sl_keeper {
 	uint32_t lane_count;
 	pthread_t thread;
 	bool is_running;
+	void *zeros; // SL_KEEPER_FORMAT_BYTES
+	uint64_t format_credit_bytes; // that may be written now
 	bool stop; // main lcore to thread
 };
+
+// How often the thread looks at the lanes' hand-over words. A 1 GiB segment lasts 300 ms at the
+// fastest rate these drives take.
+#define SL_KEEPER_TURN_NS (2 * SL_NS_PER_MS)
+// Zeros are written in pieces of this: one turn writes at most one for each lane.
+#define SL_KEEPER_FORMAT_BYTES (1u * 1024 * 1024)
+
+// Gives each lane that has no spare its next one. Keeper thread.
+void sl_keeper_keep_spare(struct sl_keeper *keeper, struct sl_kept_lane *kept);
+
+// Bytes of all segments of a class. Keeper thread.
+uint64_t sl_keeper_class_bytes(const struct sl_keeper *keeper, uint16_t class_index);
+
+// The lane whose first sealed segment is the oldest of its class, or NULL. Keeper thread.
+struct sl_kept_lane *sl_keeper_find_oldest(struct sl_keeper *keeper, uint16_t class_index);
+
+// Forgets a lane's first sealed segment: it was removed or recycled. Keeper thread.
+void sl_keeper_forget_first(struct sl_kept_lane *kept);
 
 // Removes the oldest sealed segments of each storage class that is over its retention_bytes. Keeper
 // thread.

@@ -59,6 +59,7 @@ bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
 	lane->segment = spare;
 	lane->position = 0;
 	SL_STORE(lane->shm->segment, spare->number);
+	SL_STORE(lane->shm->unwritten_extents, spare->formatted_bytes < spare->file_bytes);
 	SL_STORE(lane->shm->segments_rolled, lane->shm->segments_rolled + 1);
 	write_checkpoint(lane, now_ns);
 	return true;

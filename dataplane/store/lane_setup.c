@@ -126,6 +126,7 @@ int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
 	lane->prev_body_crc = chain->prev_body_crc;
 	lane->time_last_ns = chain->time_last_ns;
 	SL_STORE(lane->shm->segment, segment->number);
+	SL_STORE(lane->shm->unwritten_extents, segment->formatted_bytes < segment->file_bytes);
 	write_states(lane);
 	result = settle(lane, err);
 	lane->io->ops->destroy(lane->io);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static uint64_t class_bytes(const struct sl_keeper *keeper, uint16_t class_index)
+uint64_t sl_keeper_class_bytes(const struct sl_keeper *keeper, uint16_t class_index)
 {
 	uint64_t bytes = 0;
 
@@ -28,8 +28,7 @@ static bool may_expire(const struct sl_kept_lane *kept)
 	return kept->sealed_count > (kept->config.lane != NULL ? 1u : 0u);
 }
 
-// The lane whose first sealed segment is the oldest of its class, or NULL.
-static struct sl_kept_lane *find_oldest(struct sl_keeper *keeper, uint16_t class_index)
+struct sl_kept_lane *sl_keeper_find_oldest(struct sl_keeper *keeper, uint16_t class_index)
 {
 	struct sl_kept_lane *oldest = NULL;
 
@@ -42,6 +41,12 @@ static struct sl_kept_lane *find_oldest(struct sl_keeper *keeper, uint16_t class
 			oldest = kept;
 	}
 	return oldest;
+}
+
+void sl_keeper_forget_first(struct sl_kept_lane *kept)
+{
+	kept->sealed_count--;
+	memmove(kept->sealed, kept->sealed + 1, kept->sealed_count * sizeof(kept->sealed[0]));
 }
 
 // A failure is said when the trouble begins, not at every try: there are 500 a second.
@@ -59,8 +64,7 @@ static bool remove_first(struct sl_kept_lane *kept)
 	kept->removal_failed = false;
 	sl_log_debug("store", "lane %u: segment %lu expired with %lu events", kept->config.number,
 		kept->sealed[0].number, kept->sealed[0].event_count);
-	kept->sealed_count--;
-	memmove(kept->sealed, kept->sealed + 1, kept->sealed_count * sizeof(kept->sealed[0]));
+	sl_keeper_forget_first(kept);
 	SL_STORE(kept->config.shm->segments_expired, kept->config.shm->segments_expired + 1);
 	return true;
 }
@@ -70,8 +74,9 @@ void sl_keeper_expire(struct sl_keeper *keeper)
 	for (uint16_t class_index = 0; class_index < SL_CLASS_COUNT_MAX; class_index++) {
 		uint64_t limit_bytes = keeper->config.retention_bytes[class_index];
 
-		while (limit_bytes != 0 && class_bytes(keeper, class_index) > limit_bytes) {
-			struct sl_kept_lane *oldest = find_oldest(keeper, class_index);
+		while (limit_bytes != 0 &&
+			sl_keeper_class_bytes(keeper, class_index) > limit_bytes) {
+			struct sl_kept_lane *oldest = sl_keeper_find_oldest(keeper, class_index);
 
 			if (oldest == NULL || !remove_first(oldest))
 				break;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "store/segment.h"
+#include "store/segment_internal.h"
 
 #include "format/crc32c.h"
 #include "format/segment_file.h"
@@ -16,7 +16,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static int lock_byte(int fd, int command)
+int sl_segment_lock_byte(int fd, int command)
 {
 	// An OFD lock (l_pid 0) lives as long as the open file, which io_uring's writes keep alive.
 	struct flock lock = {
@@ -33,7 +33,7 @@ static int lock_byte(int fd, int command)
 	return result < 0 ? -errno : 0;
 }
 
-static int open_direct(const char *path, int flags, struct sl_err *err)
+int sl_segment_open_direct(const char *path, int flags, struct sl_err *err)
 {
 	int fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC | flags, 0640);
 	int result = -errno;
@@ -46,7 +46,7 @@ static int open_direct(const char *path, int flags, struct sl_err *err)
 	return sl_err_set(err, result, "cannot open %s: %s", path, strerror(-result));
 }
 
-static int sync_directory(const char *path, struct sl_err *err)
+int sl_segment_sync_directory(const char *path, struct sl_err *err)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int result = fd < 0 || fsync(fd) < 0 ? -errno : 0;
@@ -89,13 +89,13 @@ static int give_birth(const char *lane_path, uint64_t number, uint64_t bytes, st
 		result = sl_segment_path(path, lane_path, number, err);
 	if (result < 0)
 		return result;
-	fd = open_direct(temp_path, O_CREAT | O_TRUNC, err);
+	fd = sl_segment_open_direct(temp_path, O_CREAT | O_TRUNC, err);
 	if (fd < 0)
 		return fd;
 	result = grow(fd, bytes);
 	// Before the name: who sees a segment sees it locked.
 	if (result == 0)
-		result = lock_byte(fd, F_OFD_SETLK);
+		result = sl_segment_lock_byte(fd, F_OFD_SETLK);
 	if (result == -ENOSPC) {
 		sl_err_set(err, result, "no room for a segment of %" PRIu64 " bytes in %s", bytes,
 			lane_path);
@@ -108,7 +108,7 @@ static int give_birth(const char *lane_path, uint64_t number, uint64_t bytes, st
 		sl_err_set(err, result, "cannot make the segment %s: %s", path, strerror(-result));
 		goto remove_temp;
 	}
-	result = sync_directory(lane_path, err);
+	result = sl_segment_sync_directory(lane_path, err);
 	if (result == 0)
 		return fd;
 	unlink(path);
@@ -118,7 +118,7 @@ remove_temp:
 	return result;
 }
 
-static struct sl_segment *allocate(uint64_t number, uint64_t file_bytes, struct sl_err *err)
+struct sl_segment *sl_segment_allocate(uint64_t number, uint64_t file_bytes, struct sl_err *err)
 {
 	struct sl_segment *segment = calloc(1, sizeof(*segment));
 
@@ -141,7 +141,7 @@ static struct sl_segment *fail(struct sl_segment *segment, int result)
 struct sl_segment *sl_segment_create(
 	const char *lane_path, uint64_t number, uint64_t file_bytes, struct sl_err *err)
 {
-	struct sl_segment *segment = allocate(number, file_bytes, err);
+	struct sl_segment *segment = sl_segment_allocate(number, file_bytes, err);
 
 	assert(file_bytes % SL_BLOCK_BYTES == 0);
 	if (segment == NULL)
@@ -152,18 +152,18 @@ struct sl_segment *sl_segment_create(
 
 static int wait_for_lock(int fd, const char *path)
 {
-	int result = lock_byte(fd, F_OFD_SETLK);
+	int result = sl_segment_lock_byte(fd, F_OFD_SETLK);
 
 	if (result != -EAGAIN && result != -EACCES)
 		return result;
 	sl_log_notice("recovery", "%s: waiting for I/O of the previous run", path);
-	return lock_byte(fd, F_OFD_SETLKW);
+	return sl_segment_lock_byte(fd, F_OFD_SETLKW);
 }
 
 struct sl_segment *sl_segment_open(const char *lane_path, uint64_t number, struct sl_err *err)
 {
 	char path[SL_PATH_BYTES_MAX];
-	struct sl_segment *segment = allocate(number, 0, err);
+	struct sl_segment *segment = sl_segment_allocate(number, 0, err);
 	struct stat status;
 	int result;
 
@@ -171,7 +171,7 @@ struct sl_segment *sl_segment_open(const char *lane_path, uint64_t number, struc
 		return NULL;
 	result = sl_segment_path(path, lane_path, number, err);
 	if (result == 0)
-		result = segment->fd = open_direct(path, 0, err);
+		result = segment->fd = sl_segment_open_direct(path, 0, err);
 	if (result < 0)
 		return fail(segment, result);
 	result = wait_for_lock(segment->fd, path);

@@ -12,6 +12,10 @@ struct sl_segment {
 	int fd; // O_RDWR | O_DIRECT, with the writer's lock byte held
 	uint64_t number;
 	uint64_t file_bytes; // the last block is the footer's
+	// From the file's start: blocks that were written before. Overwriting them was measured 1.6
+	// times faster than the first write into allocated, unwritten extents (3.27 against 1.98
+	// GB/s).
+	uint64_t formatted_bytes;
 	// Written by the worker while it fills the segment; they become the footer.
 	uint64_t first_number, last_number; // batches; 0 none yet
 	uint64_t end_position;
@@ -31,6 +35,20 @@ static inline uint64_t sl_segment_usable_bytes(const struct sl_segment *segment)
 // nothing left behind (ENOSPC: "no room for a segment of N bytes in DIR").
 struct sl_segment *sl_segment_create(
 	const char *lane_path, uint64_t number, uint64_t file_bytes, struct sl_err *err);
+
+// Turns a sealed segment that has expired into a new one, with all its blocks written already:
+// takes the readers' lock byte, renames (by way of the temporary name, into another lane's
+// directory if that is asked for), syncs the directories. What the file held is stale by its
+// segment number. NULL with errno and err: EBUSY when a reader holds it, ESTALE when its length is
+// not file_bytes; then it is as it was.
+struct sl_segment *sl_segment_recycle(const char *expired_lane_path, uint64_t expired_number,
+	const char *lane_path, uint64_t number, uint64_t file_bytes, struct sl_err *err);
+
+// Writes zeros over the next bytes_max bytes of a segment that nobody writes to yet, from
+// formatted_bytes on; the last step flushes. zeros: bytes_max zero bytes, block-aligned, a multiple
+// of the block. Returns 0 or a negative errno with err.
+int sl_segment_format_step(
+	struct sl_segment *segment, const void *zeros, uint64_t bytes_max, struct sl_err *err);
 
 // Opens an existing segment to go on writing: takes the writer's lock, waiting (and saying once
 // "waiting for I/O of the previous run") while it is held. NULL on failure.

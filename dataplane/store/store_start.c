@@ -122,6 +122,7 @@ static int start_keeper(
 	struct sl_keeper_lane *kept = calloc(SL_MAX(store->lane_count, 1u), sizeof(*kept));
 	struct sl_keeper_config config = {
 		.segment_bytes = store->config->store.segment_bytes,
+		.format_bytes_per_s = store->config->store.format_bytes_per_s,
 		.salt_crc = store->salt_crc,
 	};
 

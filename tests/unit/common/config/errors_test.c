@@ -74,7 +74,7 @@ static const struct bad_file shape[] = {
 		"with the keys " PORT_KEYS},
 	{PORTS STREAMS,
 		"1: store: is missing: must be a mapping with the keys paths, segment_bytes, "
-		"in_flight_max"},
+		"format_bytes_per_s, in_flight_max"},
 	{PORTS STORE,
 		"1: streams: is missing: must be a list of 1 to 64 entries, each a mapping "
 		"with the keys " STREAM_KEYS},
