@@ -34,6 +34,7 @@ struct sl_control {
 	// The stop, from the first signal on.
 	bool is_stopping;
 	uint64_t stop_tick; // when it began
+	uint64_t abandon_tick; // when a second signal came
 	uint64_t quiet_since_tick; // since when nothing arrived
 	uint64_t quiet_frames; // received then
 };

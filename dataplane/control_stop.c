@@ -12,6 +12,9 @@
 // than this.
 #define RECEIVE_TICKS_MAX (1000 / SL_TICK_MS)
 #define SAY_TICKS (1000 / SL_TICK_MS)
+// An lcore that hangs inside the kernel, on a drive that does not answer, is not waited for any longer
+// once its events are given up.
+#define ABANDON_TICKS_MAX (2000 / SL_TICK_MS)
 
 static uint64_t frames_received(const struct sl_dataplane *dataplane)
 {
@@ -77,6 +80,7 @@ static void give_up(struct sl_control *control, int signal_number)
 		strsignal(signal_number), events_in_flight(dataplane));
 	dataplane->was_abandoned = true;
 	dataplane->exit_code = SL_EXIT_ABANDONED;
+	control->abandon_tick = control->tick_count;
 	SL_STORE_RELEASE(dataplane->stop->phase, SL_PHASE_ABANDON);
 }
 
@@ -96,6 +100,11 @@ bool sl_control_stop_step(struct sl_control *control)
 		SL_STORE_RELEASE(dataplane->stop->phase, SL_PHASE_STOP_RX);
 	if (sl_lcores_are_back(dataplane))
 		return true;
+	if (dataplane->was_abandoned &&
+		control->tick_count >= control->abandon_tick + ABANDON_TICKS_MAX) {
+		sl_log_error("main", "an lcore hangs in the kernel; leaving without it");
+		return true;
+	}
 	if (control->tick_count > control->stop_tick &&
 		(control->tick_count - control->stop_tick) % SAY_TICKS == 0)
 		sl_log_notice("main",
