@@ -12,8 +12,8 @@
 // than this.
 #define RECEIVE_TICKS_MAX (1000 / SL_TICK_MS)
 #define SAY_TICKS (1000 / SL_TICK_MS)
-// An lcore that hangs inside the kernel, on a drive that does not answer, is not waited for any longer
-// once its events are given up.
+// An lcore that hangs inside the kernel, on a drive that does not answer, is not waited for any
+// longer once its events are given up.
 #define ABANDON_TICKS_MAX (2000 / SL_TICK_MS)
 
 static uint64_t frames_received(const struct sl_dataplane *dataplane)
