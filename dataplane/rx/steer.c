@@ -38,6 +38,9 @@ static uint64_t hash_payload(const struct sl_steer_stream *stream, const struct 
 	if (sl_likely(offset + bytes <= mbuf->data_len))
 		return sl_siphash13(
 			&stream->key, rte_pktmbuf_mtod_offset(mbuf, const void *, offset), bytes);
+	// Behind the last segment rte_pktmbuf_read finds none.
+	if (bytes == 0)
+		return sl_siphash13(&stream->key, gathered, 0);
 	return sl_siphash13(&stream->key, rte_pktmbuf_read(mbuf, offset, bytes, gathered), bytes);
 }
 

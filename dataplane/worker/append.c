@@ -20,8 +20,12 @@
 static void copy_segments(
 	char *target, const struct rte_mbuf *mbuf, uint32_t offset, uint32_t bytes)
 {
-	const void *linear = rte_pktmbuf_read(mbuf, offset, bytes, target);
+	const void *linear;
 
+	// An empty payload begins behind the last segment, where rte_pktmbuf_read finds none.
+	if (bytes == 0)
+		return;
+	linear = rte_pktmbuf_read(mbuf, offset, bytes, target);
 	if (linear != target)
 		memcpy(target, linear, bytes);
 }
