@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "../datagrams.h"
+#include "../store/lane_fixture.h"
+#include "lcore.h"
+#include "suite.h"
+
+#include <rte_mbuf.h>
+#include <rte_ring_elem.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RING_COUNT 2
+#define RING_ENTRIES 256
+
+static struct sl_fixture fixture;
+static struct sl_worker worker;
+static struct sl_clock clock_of_test;
+static struct sl_shm_ring shm_rings[RING_COUNT];
+static uint32_t stage;
+
+static void open_worker(const struct sl_fixture_options *options)
+{
+	sl_fixture_open(&fixture, options);
+	memset(&worker, 0, sizeof(worker));
+	memset(shm_rings, 0, sizeof(shm_rings));
+	CU_ASSERT_EQUAL_FATAL(sl_clock_init(&clock_of_test), 0);
+	worker.clock = &clock_of_test;
+	worker.counters = &fixture.counters;
+	worker.stage = &stage;
+	worker.io = fixture.io;
+	worker.lanes[worker.lane_count++] = &fixture.lane;
+	worker.append = (struct sl_append){.partitions = fixture.partitions,
+		.lanes = {&fixture.lane},
+		.counters = &fixture.counters};
+	for (uint32_t i = 0; i < RING_COUNT; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "worker-%u", i);
+		worker.rings[i].shm = &shm_rings[i];
+		worker.rings[i].ring =
+			rte_ring_create_elem(name, sizeof(struct sl_event), RING_ENTRIES,
+				SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(worker.rings[i].ring);
+	}
+	worker.ring_count = RING_COUNT;
+}
+
+static void close_worker(void)
+{
+	for (uint32_t i = 0; i < RING_COUNT; i++)
+		rte_ring_free(worker.rings[i].ring);
+	CU_ASSERT_EQUAL(datagrams_held(), 0);
+	sl_fixture_close(&fixture);
+}
+
+static void send(uint32_t ring, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct sl_event event = datagram_event(
+			&(struct datagram_spec){.payload = &i, .payload_bytes = sizeof(i)},
+			(uint16_t)(i % 4), sl_clock_now_ns(&clock_of_test));
+
+		CU_ASSERT_EQUAL_FATAL(
+			rte_ring_sp_enqueue_elem(worker.rings[ring].ring, &event, sizeof(event)),
+			0);
+	}
+}
+
+static void send_marker(uint32_t ring, uint64_t id)
+{
+	struct sl_event event = {.mbuf = (void *)(uintptr_t)id, .flags = SL_EVENT_MARKER};
+
+	CU_ASSERT_EQUAL_FATAL(
+		rte_ring_sp_enqueue_elem(worker.rings[ring].ring, &event, sizeof(event)), 0);
+}
+
+// Every event is in one place at any time.
+static void expect_accounted(uint64_t sent)
+{
+	uint64_t dropped = 0;
+
+	for (uint32_t i = 0; i < SL_DROP_REASON_COUNT; i++)
+		dropped += fixture.counters.drops[i];
+	CU_ASSERT_EQUAL(fixture.counters.dequeued, sent);
+	CU_ASSERT_EQUAL(fixture.counters.dequeued,
+		fixture.counters.stored + fixture.counters.open_events +
+			fixture.counters.in_flight_events + dropped);
+}
+
+static void turns_bring_events_from_the_rings_to_the_disk(void)
+{
+	open_worker(&(struct sl_fixture_options){.linger_us = 1});
+	send(0, 200);
+	send(1, 100);
+	CU_ASSERT_FALSE(sl_worker_is_drained(&worker));
+	while (fixture.counters.stored < 300) {
+		if (sl_worker_turn(&worker) == 0)
+			sched_yield();
+		expect_accounted(shm_rings[0].dequeued + shm_rings[1].dequeued);
+	}
+	CU_ASSERT(sl_worker_is_drained(&worker));
+	CU_ASSERT_EQUAL(shm_rings[0].dequeued, 200);
+	CU_ASSERT_EQUAL(shm_rings[1].dequeued, 100);
+	CU_ASSERT_EQUAL(shm_rings[0].occupancy_max, 200);
+	CU_ASSERT_EQUAL(shm_rings[1].occupancy_max, 100);
+	CU_ASSERT_EQUAL(fixture.counters.appended, 300);
+	CU_ASSERT(fixture.counters.turns >= 4); // 64 at a time
+	close_worker();
+}
+
+static void markers_state_what_came_before_them(void)
+{
+	open_worker(&(struct sl_fixture_options){0});
+	send_marker(1, 6);
+	send(0, 10);
+	send_marker(0, 7);
+	send(0, 5);
+	send_marker(0, 8);
+	sl_worker_turn(&worker);
+	CU_ASSERT_EQUAL(shm_rings[0].marker_received, 8);
+	CU_ASSERT_EQUAL(shm_rings[0].dequeued_at_marker, 15);
+	CU_ASSERT_EQUAL(shm_rings[0].dequeued, 15);
+	CU_ASSERT_EQUAL(shm_rings[1].marker_received, 6);
+	CU_ASSERT_EQUAL(shm_rings[1].dequeued_at_marker, 0);
+	CU_ASSERT_EQUAL(fixture.counters.dequeued, 15);
+	CU_ASSERT_EQUAL(fixture.counters.open_events, 15);
+	send_marker(0, 9);
+	send(0, 3);
+	sl_worker_turn(&worker);
+	CU_ASSERT_EQUAL(shm_rings[0].marker_received, 9);
+	CU_ASSERT_EQUAL(shm_rings[0].dequeued_at_marker, 15);
+	CU_ASSERT_EQUAL(shm_rings[0].dequeued, 18);
+	close_worker();
+}
+
+static void a_flush_seals_what_lingers_so_that_the_drain_ends(void)
+{
+	open_worker(&(struct sl_fixture_options){.linger_us = 1000000});
+	send(0, 7);
+	sl_worker_turn(&worker);
+	CU_ASSERT_FALSE(sl_worker_is_drained(&worker));
+	while (!sl_worker_is_drained(&worker)) {
+		sl_worker_flush(&worker);
+		sl_worker_turn(&worker);
+	}
+	CU_ASSERT_EQUAL(fixture.counters.stored, 7);
+	expect_accounted(7);
+	close_worker();
+}
+
+static void rings_are_emptied_also_when_the_lane_takes_nothing(void)
+{
+	open_worker(&(struct sl_fixture_options){0});
+	sl_lane_fail(&fixture.lane, SL_DROP_LANE_FAILED, -5);
+	send(0, 250);
+	while (!sl_worker_is_drained(&worker))
+		sl_worker_turn(&worker);
+	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_LANE_FAILED], 250);
+	expect_accounted(250);
+	close_worker();
+}
+
+static void giving_up_counts_all_that_is_not_stored(void)
+{
+	open_worker(&(struct sl_fixture_options){.fault = {.hang_number = 1}});
+	send(0, 20);
+	sl_worker_turn(&worker);
+	sl_worker_flush(&worker);
+	CU_ASSERT_EQUAL(fixture.counters.in_flight_events, 20);
+	send(0, 10);
+	sl_worker_turn(&worker);
+	CU_ASSERT_EQUAL(fixture.counters.open_events, 10);
+	send(1, 5);
+	CU_ASSERT_FALSE(sl_worker_is_drained(&worker));
+	sl_worker_abandon(&worker);
+	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_ABANDONED], 30);
+	CU_ASSERT_FALSE(sl_worker_is_drained(&worker)); // a ring still holds something
+	sl_worker_turn(&worker);
+	CU_ASSERT(sl_worker_is_drained(&worker));
+	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_ABANDONED], 35);
+	expect_accounted(35);
+	close_worker();
+}
+
+static const struct sl_test tests[] = {
+	SL_TEST(turns_bring_events_from_the_rings_to_the_disk),
+	SL_TEST(markers_state_what_came_before_them),
+	SL_TEST(a_flush_seals_what_lingers_so_that_the_drain_ends),
+	SL_TEST(rings_are_emptied_also_when_the_lane_takes_nothing),
+	SL_TEST(giving_up_counts_all_that_is_not_stored),
+};
+SL_SUITE(dataplane_worker_loop);
