@@ -6,7 +6,7 @@ source "$(dirname "$0")/lib.sh"
 pages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 before=$(<$pages)
 export TMPDIR=$work
-scripts/run --count 100000 --rate 200000 --json "$work/figures.json"
+scripts/run --count 100000 --rate 50000 --json "$work/figures.json"
 
 for figure in sent received stored read_back; do
 	assert_eq "$(jq .$figure "$work/figures.json")" 100000 "figure $figure"
