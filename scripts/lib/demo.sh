@@ -159,23 +159,18 @@ set_up() {
 	add_layout >>"$work/demo.yaml"
 }
 
-# The sender has CPUs on which nothing polls: beside a polling lcore it would be woken too late to keep
-# its rate. A third CPU parts receiving from writing: the fill ring of the af_xdp driver bridges 4096
-# frames, 18 ms at this rate, and a write to a busy disk may block for longer.
+# The sender, and all else, keeps off CPUs that are polled: there it would be woken too late to keep its
+# rate. A third CPU parts receiving from writing: the fill ring of the af_xdp driver bridges 4096 frames,
+# 18 ms at this rate, and a write to a busy disk may block for longer.
 add_layout() {
 	local cpus
-	mapfile -t cpus < <(allowed_cpus)
+	mapfile -t cpus < <(cpus_list)
 	if [ ${#cpus[@]} -ge 3 ]; then
+		cpus_leave 2
 		printf 'lcores:\n  rx_cpus: [%s]\n  worker_cpus: [%s]\n' "${cpus[-1]}" "${cpus[-2]}"
-		unset 'cpus[-1]'
+	else
+		cpus_leave 1
 	fi
-	[ ${#cpus[@]} -eq 1 ] || unset 'cpus[-1]'
-	(IFS=, && echo "${cpus[*]}") >"$work/sender.cpus"
-}
-
-allowed_cpus() {
-	taskset --cpu-list --pid $$ | sed 's/.*: //' | tr ',' '\n' |
-		awk -F- '{ for (cpu = $1; cpu <= $NF; cpu++) print cpu }'
 }
 
 dataplane_is_running() {
@@ -188,7 +183,7 @@ ctl() {
 
 # The lock must not live on in the data plane.
 start_dataplane() {
-	"$dataplane" --config "$work/demo.yaml" --report "$work/report.json" \
+	cpus_all "$dataplane" --config "$work/demo.yaml" --report "$work/report.json" \
 		>"$work/dataplane.log" 2>&1 </dev/null {lock_fd}>&- &
 	dataplane_pid=$!
 	write_state
@@ -203,9 +198,8 @@ start_dataplane() {
 }
 
 start_sender() {
-	veth_in $namespace taskset --cpu-list "$(<"$work/sender.cpus")" build/tests/load/sluice-blast \
-		send --to $appliance_v4:$udp_port --payload play --count "$count" \
-		--rate "$rate" --flows $flows --keys $users --record "$work/sent" --json "$work/sender.json" \
+	veth_in $namespace build/tests/load/sluice-blast send --to $appliance_v4:$udp_port \
+		--payload play --count "$count" --rate "$rate" --flows $flows --keys $users --record "$work/sent" --json "$work/sender.json" \
 		>"$work/sender.log" 2>&1 </dev/null {lock_fd}>&- &
 	sender_pid=$!
 }

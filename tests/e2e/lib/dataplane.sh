@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Part of tests/e2e/lib.sh: a data plane under test and its figures.
+# shellcheck source=../../../scripts/lib/cpus.sh
+source "$top/scripts/lib/cpus.sh"
 
 dataplane_pid=
 dataplane_log=
@@ -67,7 +69,7 @@ start_dataplane() { # CONFIG [ARG]...
 	dataplane_starts=$((dataplane_starts + 1))
 	dataplane_log=$work/dataplane-$dataplane_starts.log
 	dataplane_report=$work/report-$dataplane_starts.json
-	"$dataplane" --config "$config" --report "$dataplane_report" "$@" >"$dataplane_log" 2>&1 &
+	cpus_all "$dataplane" --config "$config" --report "$dataplane_report" "$@" >"$dataplane_log" 2>&1 &
 	dataplane_pid=$!
 	wait_until 'the data plane is running' dataplane_is_running
 }
@@ -107,11 +109,11 @@ kill_dataplane() {
 }
 
 blast() {
-	local to=(--to "$appliance_v4:5000") argument
+	local target=(--to "$appliance_v4:5000") argument
 	for argument in "$@"; do
-		[ "$argument" != --to ] || to=()
+		[ "$argument" != --to ] || target=()
 	done
-	in_sender "$sluice_blast" send "${to[@]}" "$@"
+	in_sender "$sluice_blast" send "${target[@]}" "$@"
 }
 
 # Lossless whatever else this machine does: the driver leaves 2048 buffers with the kernel, and no more than

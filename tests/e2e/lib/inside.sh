@@ -15,6 +15,7 @@ set_up_inside() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	ulimit -c 0
+	cpus_leave 1
 	# /sys of this network namespace; a /run in which no other appliance, namespace or DPDK process is
 	mount -t sysfs sysfs /sys
 	mount -t bpf bpf /sys/fs/bpf
