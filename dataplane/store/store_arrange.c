@@ -104,16 +104,18 @@ static struct sl_store_lane *find_lane(
 	return vacant;
 }
 
+// Lanes that no worker of this start needs lose their owner; so does a worker's second lane of a
+// class, whoever wrote it into store.meta. Clears what it has found a lane for.
 static void disown_surplus_lanes(
-	struct sl_store *store, const bool needed[SL_LCORE_COUNT_MAX][SL_CLASS_COUNT_MAX])
+	struct sl_store *store, bool needed[SL_LCORE_COUNT_MAX][SL_CLASS_COUNT_MAX])
 {
 	for (uint32_t i = 0; i < store->lane_count; i++) {
 		struct sl_store_lane *lane = &store->lanes[i];
 
-		if (lane->worker_index != SL_LANE_NONE &&
-			(lane->class_index == SL_CLASS_NONE ||
-				lane->worker_index >= SL_LCORE_COUNT_MAX ||
-				!needed[lane->worker_index][lane->class_index]))
+		if (lane->class_index != SL_CLASS_NONE && lane->worker_index < SL_LCORE_COUNT_MAX &&
+			needed[lane->worker_index][lane->class_index])
+			needed[lane->worker_index][lane->class_index] = false;
+		else
 			lane->worker_index = SL_LANE_NONE;
 	}
 }

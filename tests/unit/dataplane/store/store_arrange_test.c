@@ -106,6 +106,33 @@ static void a_lane_without_an_owner_is_sealed_and_used_again_when_it_is_needed(v
 	sl_store_fixture_fini(&fixture);
 }
 
+static void a_second_lane_of_the_same_worker_and_class_loses_its_owner(void)
+{
+	uint64_t counts[2] = {0};
+	struct sl_store_meta meta;
+	struct sl_err err = {0};
+
+	sl_store_fixture_init(&fixture);
+	sl_store_fixture_stream(&fixture, "plays", 2, 0);
+	fixture.worker_count = 2;
+	sl_store_fixture_run(&fixture);
+	write_everywhere(counts, 2);
+	sl_store_fixture_stop(&fixture);
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_read(&meta, fixture.path, &err), 0);
+	meta.lanes[1].worker_index = 0;
+	CU_ASSERT_EQUAL(sl_store_meta_write(&meta, fixture.path, &err), 0);
+	sl_store_meta_free(&meta);
+	fixture.worker_count = 1;
+	sl_store_fixture_run(&fixture);
+	CU_ASSERT_EQUAL(fixture.store.lanes[0].owned_count, 2);
+	CU_ASSERT_EQUAL(fixture.store.lanes[1].worker_index, SL_LANE_NONE);
+	CU_ASSERT_EQUAL(fixture.store.lanes[1].owned_count, 0);
+	write_everywhere(counts, 2);
+	sl_store_fixture_stop(&fixture);
+	sl_store_fixture_expect_dense(&fixture, counts, 2);
+	sl_store_fixture_fini(&fixture);
+}
+
 static void a_stream_that_is_gone_from_the_configuration_keeps_its_partitions(void)
 {
 	sl_store_fixture_init(&fixture);
@@ -224,6 +251,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(partitions_that_move_raise_their_term_and_their_offsets_stay_dense),
 	SL_TEST(the_same_layout_moves_nobody),
 	SL_TEST(a_lane_without_an_owner_is_sealed_and_used_again_when_it_is_needed),
+	SL_TEST(a_second_lane_of_the_same_worker_and_class_loses_its_owner),
 	SL_TEST(a_stream_that_is_gone_from_the_configuration_keeps_its_partitions),
 	SL_TEST(a_class_that_is_gone_leaves_its_lanes_readable_and_comes_back),
 	SL_TEST(a_stream_that_changes_its_class_moves_with_its_offsets),
