@@ -60,7 +60,7 @@ class Batch:
 class LaneWriter:
     """One lane: appends batches to its open segment and keeps what a checkpoint states."""
 
-    def __init__(self, store, number, class_index=0, worker=0):
+    def __init__(self, store, number, class_index, worker):
         self.store, self.number, self.class_index, self.worker = store, number, class_index, worker
         self.path_index = 0
         self.folder = os.path.join(store.folder, f"lane-{number:05d}")
@@ -202,8 +202,10 @@ class StoreWriter:
         self.partitions += [(0, 0, 0)] * partition_count
         return self
 
-    def lane(self, class_index=0, worker=0):
-        lane = LaneWriter(self, len(self.lanes), class_index, worker)
+    def lane(self, class_index=0, worker=None):
+        """The next lane; by default each has a worker of its own."""
+        number = len(self.lanes)
+        lane = LaneWriter(self, number, class_index, number if worker is None else worker)
         self.lanes.append(lane)
         return lane
 
