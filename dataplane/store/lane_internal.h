@@ -26,5 +26,9 @@ void sl_lane_finish_batch(struct sl_lane *lane, struct sl_batch *batch, enum sl_
 // Returns false with lane->refusal set when it cannot be done now.
 bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns);
 
+// Writes the states of the lane's partitions as a checkpoint or an epoch start. Enough batches must
+// be free, and none open.
+void sl_lane_write_states(struct sl_lane *lane, enum sl_batch_kind kind, uint64_t now_ns);
+
 // Queues a batch's write; a full queue leaves it for the next tick.
 void sl_lane_send(struct sl_lane *lane, struct sl_batch *batch, uint64_t now_ns);

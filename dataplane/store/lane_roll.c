@@ -15,7 +15,7 @@ static bool has_room(const struct sl_lane *lane)
 		sl_segment_usable_bytes(lane->segment);
 }
 
-static void write_checkpoint(struct sl_lane *lane, uint64_t now_ns)
+void sl_lane_write_states(struct sl_lane *lane, enum sl_batch_kind kind, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < lane->checkpoint_batch_count; i++) {
 		struct sl_batch *batch = sl_lane_take_batch(lane);
@@ -26,8 +26,7 @@ static void write_checkpoint(struct sl_lane *lane, uint64_t now_ns)
 			i + 1 == lane->checkpoint_batch_count ? SL_BATCH_FLAG_CHECKPOINT_END : 0;
 
 		lane->time_base_ns = lane->time_last_ns;
-		sl_lane_finish_batch(
-			lane, batch, SL_BATCH_CHECKPOINT, flags, runs_end, run_count, now_ns);
+		sl_lane_finish_batch(lane, batch, kind, flags, runs_end, run_count, now_ns);
 	}
 }
 
@@ -61,6 +60,6 @@ bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
 	SL_STORE(lane->shm->segment, spare->number);
 	SL_STORE(lane->shm->unwritten_extents, spare->formatted_bytes < spare->file_bytes);
 	SL_STORE(lane->shm->segments_rolled, lane->shm->segments_rolled + 1);
-	write_checkpoint(lane, now_ns);
+	sl_lane_write_states(lane, SL_BATCH_CHECKPOINT, now_ns);
 	return true;
 }

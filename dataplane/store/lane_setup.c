@@ -91,24 +91,6 @@ static int settle(struct sl_lane *lane, struct sl_err *err)
 	return 0;
 }
 
-static void write_states(struct sl_lane *lane)
-{
-	enum sl_batch_kind kind = lane->position == 0 ? SL_BATCH_CHECKPOINT : SL_BATCH_EPOCH_START;
-
-	for (uint32_t i = 0; i < lane->checkpoint_batch_count; i++) {
-		struct sl_batch *batch = sl_lane_take_batch(lane);
-		uint32_t run_count;
-		uint32_t runs_end = sl_checkpoint_fill(batch->data, lane->batch_bytes, i,
-			lane->partitions, lane->owned, lane->owned_count, &run_count);
-		uint8_t flags =
-			i + 1 == lane->checkpoint_batch_count ? SL_BATCH_FLAG_CHECKPOINT_END : 0;
-
-		lane->time_base_ns = lane->time_last_ns;
-		sl_lane_finish_batch(
-			lane, batch, kind, flags, runs_end, run_count, lane->time_last_ns);
-	}
-}
-
 int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
 	const struct sl_lane_chain *chain, struct sl_err *err)
 {
@@ -127,7 +109,9 @@ int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
 	lane->time_last_ns = chain->time_last_ns;
 	SL_STORE(lane->shm->segment, segment->number);
 	SL_STORE(lane->shm->unwritten_extents, segment->formatted_bytes < segment->file_bytes);
-	write_states(lane);
+	sl_lane_write_states(lane,
+		chain->position == 0 ? SL_BATCH_CHECKPOINT : SL_BATCH_EPOCH_START,
+		chain->time_last_ns);
 	result = settle(lane, err);
 	lane->io->ops->destroy(lane->io);
 	lane->io = NULL;
