@@ -97,8 +97,10 @@ static int give_birth(const char *lane_path, uint64_t number, uint64_t bytes, st
 	if (result == 0)
 		result = sl_segment_lock_byte(fd, F_OFD_SETLK);
 	if (result == -ENOSPC) {
-		sl_err_set(err, result, "no room for a segment of %" PRIu64 " bytes in %s", bytes,
-			lane_path);
+		sl_err_set(err, result,
+			"no room for a segment of %" PRIu64
+			" bytes in %s: free some, or set retention_bytes or segment_bytes lower",
+			bytes, lane_path);
 		goto remove_temp;
 	}
 	// Numbers are never used twice: never take the place of a file that is there.

@@ -32,7 +32,7 @@ static inline uint64_t sl_segment_usable_bytes(const struct sl_segment *segment)
 
 // Gives birth to a segment: temporary name, fallocate of file_bytes, fdatasync, rename, fsync of
 // the directory, writer's lock. Returns it, owned by the caller, or NULL with errno and err set and
-// nothing left behind (ENOSPC: "no room for a segment of N bytes in DIR").
+// nothing left behind (ENOSPC: "no room for a segment of N bytes in DIR: ...").
 struct sl_segment *sl_segment_create(
 	const char *lane_path, uint64_t number, uint64_t file_bytes, struct sl_err *err);
 
