@@ -147,8 +147,10 @@ class Store:
             for index in range(stream.partition_count):
                 seen = self.counts.get(stream.first_partition + index)
                 if seen:
+                    held = self.join.ranges.get(stream.first_partition + index, ())
                     partitions.append({"partition": index, "first": seen[0], "last": seen[1],
-                                       "count": seen[2]})
+                                       "count": seen[2],
+                                       "terms": sorted(term.term for term in held)})
             streams.append({"name": stream.name, "partition_count": stream.partition_count,
                             "first_partition": stream.first_partition,
                             "count": sum(entry["count"] for entry in partitions),
