@@ -12,8 +12,8 @@ send_tagged() { # TEXT [ARG]...
 	local text=$1
 	shift
 	for version in 4 6; do
-		local from=sender_v$version to=appliance_v$version
-		send_frames --from "${!from}" --to "${!to}" --count 200 --flows 8 --text "$text over IPv$version" \
+		local source_address=sender_v$version target_address=appliance_v$version
+		send_frames --from "${!source_address}" --to "${!target_address}" --count 200 --flows 8 --text "$text over IPv$version" \
 			--record "$work/part" "$@"
 		cat "$work/part" >>"$work/sent"
 	done

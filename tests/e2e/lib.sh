@@ -37,14 +37,17 @@
 #   in_sender COMMAND...            runs it in the sender's namespace
 #   send_frames ARG...              frames as no socket sends them (VLAN tags): lib/send_frames.py
 #   blast ARG...                    sluice-blast send from there to stream port 5000 (--to overrides it)
+#   start_blast ARG..., stop_blast  the same in the background, until told to stop
 #   blast_windowed N RECORD [ARG]...  N thousands of play events, never more under way than fit the driver's
 #                                   buffers: nothing is lost, however busy the machine is
 # Data plane
 #   write_config [KEY=VALUE]...     prints a configuration; the keys stand at the function
 #   start_dataplane CONFIG [ARG]... returns when it is running
+#   keep_up_with_pollers            for tests whose data plane polls every CPU
 #   stop_dataplane [STATUS]         SIGTERM, waits; fails unless the exit code is STATUS (0); checks the
 #                                   identities of the final report unless `lost_on_purpose=1` is set
 #   kill_dataplane                  SIGKILL, waits
+#   assert_nothing_left             no file, program, hugepage or process of a data plane
 #   start_testpmd SOCKET [ARG]...   dpdk-testpmd as memif client, sending; stop_testpmd prints its count
 # Looking
 #   stat_of JQ_PATH                 a figure of `sluicectl stats --json`

@@ -74,6 +74,12 @@ start_dataplane() { # CONFIG [ARG]...
 	wait_until 'the data plane is running' dataplane_is_running
 }
 
+# Polling lcores take their CPUs almost whole. A test that gives them every CPU of a small machine calls
+# this, so that sender and shell get a share.
+keep_up_with_pollers() {
+	renice --priority -20 $$ >/dev/null
+}
+
 dataplane_state() {
 	"$sluicectl" status --json 2>/dev/null | jq -r .state
 }
@@ -108,12 +114,38 @@ kill_dataplane() {
 	dataplane_pid=
 }
 
+# After a stop, or a start that failed: no socket, segment or lock's holder, no program, no hugepage file,
+# no file of DPDK's, no process.
+assert_nothing_left() {
+	assert_eq "$(find /run/sluice -mindepth 1 ! -name lock 2>/dev/null || true)" '' 'files left in the runtime directory'
+	assert_eq "$(find /run/dpdk -mindepth 1 ! -name testpmd 2>/dev/null || true)" '' "DPDK's files left"
+	assert_eq "$(find /dev/hugepages -type f 2>/dev/null || true)" '' 'files left in hugepages'
+	if [ -e "/sys/class/net/$appliance_if" ]; then
+		assert_eq "$(ip -json link show "$appliance_if" | jq -r '.[0].xdp.prog.name // empty')" '' 'XDP program left'
+	fi
+	assert_eq "$(pgrep sluice-datapl || true)" '' 'processes left'
+}
+
 blast() {
 	local target=(--to "$appliance_v4:5000") argument
 	for argument in "$@"; do
 		[ "$argument" != --to ] || target=()
 	done
 	in_sender "$sluice_blast" send "${target[@]}" "$@"
+}
+
+# In the background; the process itself, so that it can be told to stop.
+blast_pid=
+start_blast() { # ARG...
+	nsenter --net=/run/netns/sender "$sluice_blast" send --to "$appliance_v4:5000" "$@" >"$work/blast.log" 2>&1 &
+	blast_pid=$!
+}
+
+# Once the data plane is gone the kernel answers "port unreachable", which ends a sender too.
+stop_blast() {
+	kill -TERM "$blast_pid" 2>/dev/null || true
+	wait "$blast_pid" || grep -q 'refused' "$work/blast.log" || fail "sluice-blast: $(cat "$work/blast.log")"
+	blast_pid=
 }
 
 # Lossless whatever else this machine does: the driver leaves 2048 buffers with the kernel, and no more than
