@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "memory_plan.h"
+
+#include "port/mempool.h"
+#include "store/lane_setup.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct sl_config config;
+static struct sl_layout layout;
+static struct sl_memory_plan plan;
+static struct sl_err err;
+static const uint32_t queue_counts[] = {1};
+
+// One device of 4096 descriptors, one class, 16 partitions; two lcores, one role each.
+static void make_config(void)
+{
+	memset(&config, 0, sizeof(config));
+	memset(&layout, 0, sizeof(layout));
+	config.path = "test.yaml";
+	config.memory.line = 5;
+	config.memory.mbuf_count = 65536;
+	config.ports[0] =
+		(struct sl_config_port){.device = "net_null0", .rx_descriptors = 4096, .line = 1};
+	config.port_count = 1;
+	config.streams[0].partition_count = 16;
+	config.stream_count = 1;
+	config.classes[0].batch_bytes = 512 * 1024;
+	config.class_count = 1;
+	config.store.in_flight_max = 8;
+	layout.lcore_count = 2;
+	layout.rx_count = 1;
+	layout.worker_count = 1;
+}
+
+static const struct sl_memory_item *find_item(const char *name)
+{
+	for (uint32_t i = 0; i < plan.item_count; i++) {
+		if (strcmp(plan.items[i].name, name) == 0)
+			return &plan.items[i];
+	}
+	CU_FAIL_FATAL("no such item");
+	abort(); // not reached
+}
+
+static void sums_are_those_of_the_items(void)
+{
+	uint64_t total = 0, hugepages = 0;
+
+	make_config();
+	CU_ASSERT_EQUAL_FATAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
+	for (uint32_t i = 0; i < plan.item_count; i++) {
+		total += plan.items[i].bytes;
+		hugepages += plan.items[i].is_hugepage ? plan.items[i].bytes : 0;
+		CU_ASSERT(plan.items[i].detail[0] != '\0');
+	}
+	CU_ASSERT_EQUAL(plan.total_bytes, total);
+	CU_ASSERT_EQUAL(plan.hugepage_bytes, hugepages);
+	CU_ASSERT_EQUAL(find_item("mbufs")->bytes, sl_mempool_bytes(65536, 2048));
+	// 8 under way, the open one, a checkpoint's; in whole hugepages.
+	CU_ASSERT_EQUAL(find_item("batches")->bytes, 6 * SL_MIB);
+	// 65536 less 4096 descriptors and three lcores' caches and bursts, over 16 rings.
+	CU_ASSERT_EQUAL(plan.ring_count, 16);
+	CU_ASSERT_EQUAL(plan.ring_entries, 2048);
+}
+
+static void rings_never_hold_more_than_the_mbufs_that_are_left(void)
+{
+	static const uint32_t partition_counts[] = {1, 16, 64, 65, 4096};
+
+	for (size_t i = 0; i < SL_ARRAY_COUNT(partition_counts); i++) {
+		make_config();
+		config.streams[0].partition_count = partition_counts[i];
+		CU_ASSERT_EQUAL_FATAL(
+			sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
+		CU_ASSERT_EQUAL(plan.ring_count, SL_MIN(partition_counts[i], 64u));
+		CU_ASSERT(plan.ring_count * plan.ring_entries + 4096 < 65536);
+		CU_ASSERT(plan.ring_entries >= 64);
+		CU_ASSERT(plan.ring_entries <= 16384);
+		CU_ASSERT_EQUAL(plan.ring_entries & (plan.ring_entries - 1), 0);
+	}
+}
+
+static void one_lcore_that_does_everything_has_no_rings(void)
+{
+	make_config();
+	layout.lcore_count = 1;
+	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
+	CU_ASSERT_EQUAL(plan.ring_count, 0);
+	CU_ASSERT_EQUAL(find_item("rings")->bytes, 0);
+	// Two that each do both send to each other.
+	layout = (struct sl_layout){.lcore_count = 2, .rx_count = 2, .worker_count = 2};
+	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
+	CU_ASSERT_EQUAL(plan.ring_count, 16);
+}
+
+static void batches_are_counted_for_each_worker_and_class(void)
+{
+	make_config();
+	layout = (struct sl_layout){.lcore_count = 3, .rx_count = 1, .worker_count = 2};
+	config.class_count = 2;
+	config.classes[1].batch_bytes = SL_MIB;
+	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
+	CU_ASSERT_EQUAL(find_item("batches")->bytes,
+		2 *
+			(SL_ALIGN_UP(sl_lane_memory_bytes(8, 8, 512 * 1024), 2 * SL_MIB) +
+				sl_lane_memory_bytes(8, 8, SL_MIB)));
+}
+
+static void too_few_mbufs_for_the_descriptors_are_refused(void)
+{
+	char text[512];
+	// Three lcores with 384 in the cache and two bursts of 64 each, and the descriptors.
+	uint32_t held = 3 * (384 + 128) + 4096;
+
+	make_config();
+	config.memory.mbuf_count = 4096;
+	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), -EINVAL);
+	snprintf(text, sizeof(text),
+		"test.yaml:5: memory.mbufs: value '4096' is too small: descriptors and caches alone hold %u; set at least %u, or fewer rx_descriptors",
+		held, 2 * held);
+	CU_ASSERT_STRING_EQUAL(err.text, text);
+	// What the line says is enough, is.
+	config.memory.mbuf_count = 2 * held;
+	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
+}
+
+static void rings_that_could_starve_the_ports_are_refused(void)
+{
+	char text[512];
+	uint32_t held = 3 * (384 + 128) + 4096;
+
+	make_config();
+	config.memory.ring_entries = 8192;
+	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), -EINVAL);
+	snprintf(text, sizeof(text),
+		"test.yaml:5: memory: 16 rings of 8192 entries and %u mbufs in descriptors and caches exceed mbufs '65536', so one slow worker could starve the ports; set mbufs to at least %u, or ring_entries lower",
+		held, held + 16 * 8192);
+	CU_ASSERT_STRING_EQUAL(err.text, text);
+	config.memory.mbuf_count = held + 16 * 8192;
+	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
+	CU_ASSERT_EQUAL(plan.ring_entries, 8192);
+}
+
+static void the_largest_configuration_is_refused_with_a_number_that_is_right(void)
+{
+	make_config();
+	layout = (struct sl_layout){.lcore_count = 32, .rx_count = 31, .worker_count = 1};
+	config.streams[0].partition_count = 4096;
+	config.memory.ring_entries = 262144;
+	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "1984 rings of 262144 entries"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "set mbufs to at least 520114688,"));
+	// Thirty lcores later a small ring is still too many.
+	config.memory.ring_entries = 0;
+	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "1984 rings of 64 entries"));
+}
+
+static void the_printed_table_ends_with_the_sum(void)
+{
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+	char sum[64];
+
+	make_config();
+	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
+	sl_memory_plan_print(&plan, out);
+	fclose(out);
+	for (uint32_t i = 0; i < plan.item_count; i++) {
+		CU_ASSERT_PTR_NOT_NULL(strstr(text, plan.items[i].name));
+		CU_ASSERT_PTR_NOT_NULL(strstr(text, plan.items[i].detail));
+	}
+	snprintf(sum, sizeof(sum), "sum          %10.1f MiB",
+		(double)plan.total_bytes / (double)SL_MIB);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, sum));
+	free(text);
+}
+
+static const struct sl_test tests[] = {
+	SL_TEST(sums_are_those_of_the_items),
+	SL_TEST(rings_never_hold_more_than_the_mbufs_that_are_left),
+	SL_TEST(one_lcore_that_does_everything_has_no_rings),
+	SL_TEST(batches_are_counted_for_each_worker_and_class),
+	SL_TEST(too_few_mbufs_for_the_descriptors_are_refused),
+	SL_TEST(rings_that_could_starve_the_ports_are_refused),
+	SL_TEST(the_largest_configuration_is_refused_with_a_number_that_is_right),
+	SL_TEST(the_printed_table_ends_with_the_sum),
+};
+SL_SUITE(dataplane_memory_plan);
