@@ -217,8 +217,7 @@ static void expect_all_stored(uint32_t lcore_count)
 	CU_ASSERT_EQUAL(worked->drops[SL_DROP_ABANDONED], 0);
 	CU_ASSERT_EQUAL(worked->open_events, 0);
 	CU_ASSERT_EQUAL(worked->in_flight_events, 0);
-	CU_ASSERT_EQUAL(
-		worked->dequeued + worked->direct, received->enqueued + received->direct);
+	CU_ASSERT_EQUAL(worked->dequeued + worked->direct, received->enqueued + received->direct);
 }
 
 static void two_lcores_store_what_they_receive_and_every_snapshot_adds_up(void)
