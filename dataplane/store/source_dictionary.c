@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "store/source_dictionary.h"
 
-#include "format/crc32c.h"
-
 #include <string.h>
 
 #include "hotpath.h"
@@ -21,7 +19,8 @@ void sl_source_dictionary_reset(struct sl_source_dictionary *dictionary)
 uint16_t sl_source_dictionary_add(
 	struct sl_source_dictionary *dictionary, const struct sl_run_source *source, bool *is_new)
 {
-	uint32_t slot_index = sl_crc32c(0, source, sizeof(*source)) % SL_SOURCE_SLOT_COUNT;
+	uint32_t slot_index = (uint32_t)(sl_siphash13(&dictionary->key, source, sizeof(*source)) %
+		SL_SOURCE_SLOT_COUNT);
 
 	// At most half of the slots are taken, so a free one comes soon.
 	for (;;) {

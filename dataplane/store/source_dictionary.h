@@ -6,6 +6,7 @@
 
 #include "base.h"
 #include "format/log_format.h"
+#include "siphash.h"
 
 // Sources one batch may name; one more closes the batch. 24 bytes each, twice as many slots.
 #define SL_SOURCE_COUNT_MAX 8192u
@@ -19,12 +20,13 @@ struct sl_source_slot {
 static_assert(sizeof(struct sl_source_slot) == 24, "sized by SL_SOURCE_SLOT_COUNT");
 
 struct sl_source_dictionary {
+	struct sl_siphash_key key; // random: senders forge sources, and must not aim at one slot
 	uint32_t count;
 	uint16_t generation;
 	struct sl_source_slot slots[SL_SOURCE_SLOT_COUNT];
 };
 
-// Zeroed, heap-allocated; NULL with errno. Destroying NULL is legal.
+// Heap-allocated; NULL with errno. Destroying NULL is legal.
 struct sl_source_dictionary *sl_source_dictionary_create(void);
 void sl_source_dictionary_destroy(struct sl_source_dictionary *dictionary);
 

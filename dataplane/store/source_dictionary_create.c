@@ -2,14 +2,20 @@
 #include "store/source_dictionary.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 
 struct sl_source_dictionary *sl_source_dictionary_create(void)
 {
 	struct sl_source_dictionary *dictionary = calloc(1, sizeof(*dictionary));
 
+	if (dictionary == NULL)
+		return NULL;
+	if (getrandom(&dictionary->key, sizeof(dictionary->key), 0) != sizeof(dictionary->key)) {
+		free(dictionary);
+		return NULL;
+	}
 	// Generation 0 marks slots that were never used.
-	if (dictionary != NULL)
-		dictionary->generation = 1;
+	dictionary->generation = 1;
 	return dictionary;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "store/source_dictionary.h"
 
+#include "format/crc32c.h"
 #include "suite.h"
 
 #include <string.h>
@@ -97,11 +98,36 @@ static void slots_of_65536_batches_ago_do_not_come_back_to_life(void)
 	sl_source_dictionary_destroy(dictionary);
 }
 
+static void sources_that_a_sender_chose_do_not_meet_in_one_slot(void)
+{
+	enum { AIMED_COUNT = 64 };
+	struct sl_source_dictionary *dictionary = sl_source_dictionary_create();
+	uint32_t aimed_count = 0, neighbour_count = 0;
+	bool is_new;
+
+	// All of them meet under a hash without a key.
+	for (uint32_t i = 0; aimed_count < AIMED_COUNT; i++) {
+		struct sl_run_source source = make_source(i, 7);
+
+		if (sl_crc32c(0, &source, sizeof(source)) % SL_SOURCE_SLOT_COUNT != 0)
+			continue;
+		sl_source_dictionary_add(dictionary, &source, &is_new);
+		aimed_count++;
+	}
+	for (uint32_t i = 1; i < SL_SOURCE_SLOT_COUNT; i++)
+		neighbour_count += dictionary->slots[i].generation == dictionary->generation &&
+			dictionary->slots[i - 1].generation == dictionary->generation;
+	// In one chain there would be 63.
+	CU_ASSERT(neighbour_count < AIMED_COUNT / 4);
+	sl_source_dictionary_destroy(dictionary);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(the_same_source_has_the_same_number_and_is_new_once),
 	SL_TEST(a_new_batch_knows_nobody),
 	SL_TEST(families_are_told_apart),
 	SL_TEST(a_full_dictionary_takes_no_more_but_still_knows_its_own),
 	SL_TEST(slots_of_65536_batches_ago_do_not_come_back_to_life),
+	SL_TEST(sources_that_a_sender_chose_do_not_meet_in_one_slot),
 };
 SL_SUITE(dataplane_store_source_dictionary);
