@@ -66,29 +66,43 @@ int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct
 	return 0;
 }
 
+// A flush that failed says nothing about what it was to cover, and the next one may say that all is
+// well: the lane states nothing durable any more.
+static int flush(struct sl_lane *lane, struct sl_err *err)
+{
+	int result;
+
+	if (fdatasync(lane->segment->fd) == 0)
+		return 0;
+	result = -errno;
+	sl_lane_fail(lane, SL_DROP_LANE_FAILED, result);
+	return sl_err_set(err, result,
+		"lane %u: cannot flush segment %lu: %s; look at the drive, then start again: recovery finds what it holds",
+		lane->lane, lane->segment->number, strerror(-result));
+}
+
 // Runs the lane on synchronous writes until everything is retired. The lane's own io is put back by
 // whoever starts the worker.
 static int settle(struct sl_lane *lane, struct sl_err *err)
 {
+	// A new lane's time is 0, at which nothing is ever due.
+	uint64_t now_ns = SL_MAX(lane->last_seal_ns, (uint64_t)1);
 	struct sl_io_request *done;
 
 	while (lane->unretired > 0 && !lane->failed) {
 		if (lane->io->ops->reap(lane->io, &done, 1) == 0)
-			sl_lane_tick(lane, lane->last_seal_ns);
+			sl_lane_tick(lane, now_ns);
 		else if (done->result == -ENOSPC)
 			// A worker would try again later; at start and stop there is no later.
 			sl_lane_fail(lane, SL_DROP_LANE_FAILED, done->result);
 		else
-			sl_lane_complete(lane, done, lane->last_seal_ns);
+			sl_lane_complete(lane, done, now_ns);
 	}
 	if (lane->failed)
 		return sl_err_set(err, lane->write_error,
 			"lane %u: cannot write to segment %lu: %s", lane->lane,
 			lane->segment->number, strerror(-lane->write_error));
-	if (fdatasync(lane->segment->fd) != 0)
-		return sl_err_set(err, -errno, "lane %u: cannot flush segment %lu: %s", lane->lane,
-			lane->segment->number, strerror(errno));
-	return 0;
+	return flush(lane, err);
 }
 
 int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
@@ -129,9 +143,9 @@ int sl_lane_end(struct sl_lane *lane, struct sl_err *err)
 		return sl_err_set(err, lane->seal_error,
 			"lane %u: its previous segment could not be sealed: %s; the next start recovers it",
 			lane->lane, strerror(-lane->seal_error));
-	if (fdatasync(lane->segment->fd) != 0)
-		return sl_err_set(err, -errno, "lane %u: cannot flush segment %lu: %s", lane->lane,
-			lane->segment->number, strerror(errno));
+	result = flush(lane, err);
+	if (result != 0)
+		return result;
 	lane->io = sl_io_sync_create();
 	if (lane->io == NULL)
 		return sl_err_set(err, -ENOMEM, "lane %u: out of memory", lane->lane);

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define NOW SL_FIXTURE_START_NS
@@ -161,6 +163,34 @@ static void a_beginning_that_cannot_write_or_flush_is_an_error(void)
 		sl_lane_begin(&fixture.lane, make_bad_segment("/dev/null", O_RDWR), &chain, &err),
 		-EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "cannot flush segment 1"));
+	// The next flush may go well, and would vouch for what this one lost.
+	CU_ASSERT(fixture.lane.failed);
+	CU_ASSERT_EQUAL(sl_lane_end(&fixture.lane, &err), 0);
+	CU_ASSERT_EQUAL(fixture.lane.next_number, 2);
+	sl_fixture_close(&fixture);
+}
+
+// The limit on file sizes cuts the first write short and refuses the rest of it.
+static void a_first_write_that_is_cut_short_is_continued(void)
+{
+	const struct sl_lane_chain chain = {.next_number = 1}; // no time yet
+	struct rlimit limit, old_limit;
+	struct sl_fixture fixture;
+	struct sl_segment *segment;
+	struct sl_err err = {0};
+
+	sl_fixture_init(&fixture, &(struct sl_fixture_options){.partition_count = 400});
+	segment = sl_segment_create(fixture.path, 1, fixture.options.segment_bytes, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(segment);
+	signal(SIGXFSZ, SIG_IGN);
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+	limit = old_limit;
+	limit.rlim_cur = SL_BLOCK_BYTES;
+	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	CU_ASSERT_EQUAL(sl_lane_begin(&fixture.lane, segment, &chain, &err), -EFBIG);
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &old_limit), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	CU_ASSERT_EQUAL(fixture.counters.writes_short, 1);
 	sl_fixture_close(&fixture);
 }
 
@@ -172,5 +202,6 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_failed_lane_is_left_as_it_is),
 	SL_TEST(a_beginning_without_room_is_an_error),
 	SL_TEST(a_beginning_that_cannot_write_or_flush_is_an_error),
+	SL_TEST(a_first_write_that_is_cut_short_is_continued),
 };
 SL_SUITE(dataplane_store_lane_setup);
