@@ -68,15 +68,6 @@ struct sl_store_lane *sl_store_add_lane(
 			store->meta_index_by_class[class_index], store->salt_crc, err) != 0)
 		return NULL;
 	store->lane_count++;
-	if (lane->recovery.chain.next_number > 1) {
-		// Batches are written only when store.meta knows their lane: it has lost its newest
-		// slot, and this lane's offsets with it.
-		sl_err_set(err, -EUCLEAN,
-			"%s is CORRUPT: it does not name lane %u, whose folder %s holds %lu batches; restore store.meta from a copy",
-			store->path, lane->number, lane->path,
-			lane->recovery.chain.next_number - 1);
-		return NULL;
-	}
 	return lane;
 }
 

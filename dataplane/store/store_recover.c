@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Recovering all lanes, and joining them: each partition goes on where its highest term ends.
+#include "format/segment_list.h"
 #include "log.h"
 #include "store/store_internal.h"
 
@@ -16,6 +17,49 @@ static uint16_t config_class_of(const struct sl_store *store, uint16_t meta_clas
 			return (uint16_t)i;
 	}
 	return SL_CLASS_NONE;
+}
+
+// A lane gets its first segment when store.meta names it, not before: folders with segments that it
+// does not name belong to a newer store.meta, and their offsets would be given twice.
+static int check_unnamed_lanes(const struct sl_store *store, struct sl_err *err)
+{
+	for (uint32_t number = store->lane_count; number < SL_LANE_COUNT_MAX; number++) {
+		struct sl_segment_list list;
+		char path[SL_PATH_BYTES_MAX];
+		size_t segment_count;
+		int result = sl_lane_path(path, store->path, (uint16_t)number, err);
+
+		if (result == 0)
+			result = sl_segment_list_read(&list, path, err);
+		if (result == -ENOENT)
+			continue;
+		if (result != 0)
+			return result;
+		segment_count = list.count;
+		sl_segment_list_free(&list);
+		if (segment_count > 0)
+			return sl_err_set(err, -EUCLEAN,
+				"%s/" SL_STORE_META_NAME
+				" is CORRUPT: it does not name lane %u, whose folder %s holds %zu segments; restore " SL_STORE_META_NAME
+				" from a copy",
+				store->path, number, path, segment_count);
+	}
+	return 0;
+}
+
+// lane.meta is on the disk before store.meta names the lane, and one of its slots is always whole.
+static int check_lane_meta(const struct sl_store_lane *lane, struct sl_err *err)
+{
+	struct sl_lane_meta meta;
+	int result = sl_lane_meta_read(&meta, lane->path, err);
+
+	if (result != -ENOENT && result != -EBADMSG)
+		return result;
+	err->code = -EUCLEAN;
+	return sl_err_prefix(err,
+		"lane %u is CORRUPT: " SL_STORE_META_NAME
+		" names it, and its folder is gone or empty; restore %s from a copy",
+		lane->number, lane->path);
 }
 
 static int load_lanes(struct sl_store *store, struct sl_err *err)
@@ -35,14 +79,17 @@ static int load_lanes(struct sl_store *store, struct sl_err *err)
 		snprintf(lane->path, sizeof(lane->path), "%s/" SL_LANE_DIR_FORMAT, store->path,
 			lane->number);
 	}
-	return 0;
+	return check_unnamed_lanes(store, err);
 }
 
 static int recover_lane(struct sl_store *store, struct sl_store_lane *lane, struct sl_err *err)
 {
 	struct sl_lane_recovery *recovery = &lane->recovery;
-	int result = sl_lane_recover(recovery, lane->path, lane->number,
-		store->meta.lanes[lane->meta_index].class_index, store->salt_crc, err);
+	int result = check_lane_meta(lane, err);
+
+	if (result == 0)
+		result = sl_lane_recover(recovery, lane->path, lane->number,
+			store->meta.lanes[lane->meta_index].class_index, store->salt_crc, err);
 
 	if (result != 0)
 		return result;

@@ -74,10 +74,12 @@ int sl_store_fixture_open(struct sl_store_fixture *fixture, struct sl_err *err)
 	return result;
 }
 
+static uint32_t allocations_left;
+
 // As little as there are hugepages.
 static void *allocate(uint64_t bytes)
 {
-	if (bytes > SL_GIB)
+	if (bytes > SL_GIB || allocations_left-- == 0)
 		return NULL;
 	return aligned_alloc(SL_BLOCK_BYTES, bytes);
 }
@@ -87,6 +89,7 @@ int sl_store_fixture_start(struct sl_store_fixture *fixture, struct sl_err *err)
 	struct sl_store_start start = {.shm = &fixture->shm, .allocate = allocate, .release = free};
 	int result;
 
+	allocations_left = fixture->is_short_of_memory ? fixture->begin_count_max : UINT32_MAX;
 	fixture->shm.lanes =
 		aligned_alloc(SL_CACHE_LINE, SL_LANE_COUNT_MAX * sizeof(*fixture->shm.lanes));
 	memset(fixture->shm.lanes, 0, SL_LANE_COUNT_MAX * sizeof(*fixture->shm.lanes));

@@ -17,6 +17,8 @@ struct sl_store_fixture {
 	struct sl_shm shm;
 	struct sl_worker_counters counters[SL_LCORE_COUNT_MAX];
 	bool is_open;
+	bool is_short_of_memory; // sl_store_fixture_start begins begin_count_max lanes, then fails
+	uint32_t begin_count_max;
 };
 
 // An empty directory and a configuration of one class "default" and no streams, one worker.
