@@ -206,7 +206,7 @@ static void garbage_is_answered_and_harms_nobody(void)
 	CU_ASSERT_EQUAL(strncmp(hear(client), "{\"ok\":false,", 12), 0);
 	// A request in pieces, and two at once.
 	for (size_t i = 0; i < strlen(REQUEST); i++)
-		say(client, REQUEST + i, 1);
+		say(client, &REQUEST[i], 1);
 	tick();
 	take_snapshot(1);
 	CU_ASSERT_STRING_EQUAL(hear(client), "{\"ok\":true,\"snapshot\":1}\n");
