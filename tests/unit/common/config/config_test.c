@@ -57,6 +57,19 @@ static void minimal_example_loads_with_every_default(void)
 	sl_config_free(&config);
 }
 
+static void bench_example_loads_and_runs_to_completion(void)
+{
+	CU_ASSERT_EQUAL_FATAL(
+		sl_config_load(&config, SL_SOURCE_ROOT "/configs/bench.yaml", &err), 0);
+	CU_ASSERT_EQUAL(config.lcores.rx_cpu_count, 1);
+	CU_ASSERT_EQUAL(config.lcores.worker_cpu_count, 1);
+	CU_ASSERT_EQUAL(config.lcores.rx_cpus[0], config.lcores.worker_cpus[0]);
+	CU_ASSERT_EQUAL(config.streams[0].partition_count, 16);
+	CU_ASSERT_EQUAL(config.streams[0].key_bytes, 3);
+	CU_ASSERT_EQUAL(config.classes[0].durability, SL_DURABILITY_DURABLE);
+	sl_config_free(&config);
+}
+
 static void demo_example_loads(void)
 {
 	CU_ASSERT_EQUAL_FATAL(
@@ -160,6 +173,7 @@ static void free_takes_zeroed_and_failed_configs(void)
 
 static const struct sl_test tests[] = {
 	SL_TEST(minimal_example_loads_with_every_default),
+	SL_TEST(bench_example_loads_and_runs_to_completion),
 	SL_TEST(demo_example_loads),
 	SL_TEST(every_key_of_a_full_file_is_taken),
 	SL_TEST(stream_without_class_gets_the_only_one),

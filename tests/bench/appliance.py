@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The appliance under test: the shipped program with the shipped configuration, configs/bench.yaml."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+
+from processes import Failed, Process, cpu_seconds, wait_until
+
+GIB = 1 << 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What a row changes in the configuration. A store is kept while partitions and sizes stay."""
+    partitions: int = 16
+    retention_bytes: int = 32 * GIB
+    segment_bytes: int = GIB
+    changes: tuple = ()  # further (key, text)
+
+    def store_key(self):
+        return (self.partitions, self.retention_bytes, self.segment_bytes)
+
+
+def configure(template, settings):
+    """The template with the values of keys replaced; each key must stand there exactly once."""
+    text = template
+    for key, value in settings:
+        text, count = re.subn(rf"(?m)^(\s*(?:- )?{re.escape(key)}:)[^\n]*$", rf"\g<1> {value}", text)
+        if count != 1:
+            raise Failed(f"configs/bench.yaml has {count} keys '{key}', and should have one")
+    return text
+
+
+class Appliance:
+    """From start() to stop(); then `report` is its final report."""
+
+    def __init__(self, bench, setup):
+        self.bench, self.setup = bench, setup
+        self.socket = bench.path("memif.sock")
+        self.process = self.report = None
+        self.start_seconds = 0.0
+        self.memory_bytes = 0
+
+    def _write_config(self):
+        with open(f"{self.bench.top}/configs/bench.yaml", encoding="utf-8") as file:
+            template = file.read()
+        cpu = self.bench.appliance_cpu
+        settings = (
+            ("runtime_dir", self.bench.path("run")),
+            ("device", f'"memif:{self.socket}"'),
+            ("rx_cpus", f"[{cpu}]"), ("worker_cpus", f"[{cpu}]"),
+            ("main_cpu", self.bench.generator_cpu),
+            ("partitions", self.setup.partitions),
+            ("retention_bytes", self.setup.retention_bytes),
+            ("paths", f'["{self.bench.path("store")}"]'),
+            ("segment_bytes", self.setup.segment_bytes),
+        ) + self.setup.changes
+        with open(self.bench.path("config.yaml"), "w", encoding="utf-8") as file:
+            file.write(configure(template, settings))
+
+    def start(self):
+        os.makedirs(self.bench.path("store"), exist_ok=True)
+        if os.path.exists(self.bench.path("report")):
+            os.unlink(self.bench.path("report"))
+        self._write_config()
+        began = time.monotonic()
+        self.process = Process(
+            [self.bench.program("dataplane/sluice-dataplane"), "--config",
+             self.bench.path("config.yaml"), "--report", self.bench.path("report")],
+            self.bench.path("dataplane.log"))
+        wait_until("the data plane is running", self._is_running, self.process)
+        self.start_seconds = time.monotonic() - began
+        return self
+
+    def _is_running(self):
+        # Of this process: the segment of one that was killed still says that it runs.
+        status = self.ask("status")
+        return status is not None and status["state"] == "running" and status["pid"] == self.process.pid
+
+    def ask(self, command):
+        """A document of sluicectl, or None while there is none."""
+        answer = subprocess.run(
+            [self.bench.program("control/ctl/sluicectl"), "--runtime-dir", self.bench.path("run"),
+             command, "--json"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        return json.loads(answer.stdout) if answer.returncode == 0 else None
+
+    def cpu_seconds(self):
+        return cpu_seconds(self.process.pid)
+
+    def note_memory(self):
+        """What it holds now: its own pages, and hugepages, which the kernel counts apart."""
+        sizes = {}
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                name, _, value = line.partition(":")
+                if name in ("RssAnon", "RssShmem", "HugetlbPages"):
+                    sizes[name] = int(value.split()[0]) * 1024
+        self.memory_bytes = sum(sizes.values())
+
+    def stop(self):
+        self.process.stop()
+        with open(self.bench.path("report"), encoding="utf-8") as file:
+            self.report = json.load(file)
+        return self.report
+
+
+def drop_store(bench):
+    shutil.rmtree(bench.path("store"), ignore_errors=True)

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Measures the appliance: bench.py [NAME...] [options]; scripts/bench prepares the machine and calls it.
+
+NAME is a row or a group of rows; without one it is `core`. A figure exists only for a run whose ledger
+closed and whose store was read back whole. Exit codes: 0 all rows were measured, 1 one was not (stderr
+says why), 2 usage, 130 and 143 stopped."""
+
+import argparse
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+import machine
+import processes
+import report
+from processes import Failed
+from rows import GROUPS, MEASURES
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# What a run may have on the disk at a time: the largest retention, segments that are born before the
+# oldest go, fio's file.
+DISK_BYTES_MAX = 40e9
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """How much is measured."""
+    seconds: float = 10.0
+    reference_seconds: float = 5.0
+    fio_seconds: int = 8
+    fio_bytes: int = 1 << 30
+    trials: int = 3
+    repeats: int = 2
+    ndr_steps: int = 6
+    ndr_tries: int = 3
+    loss_steps: int = 4
+    idle_seconds: float = 3.0
+    rate: int = 0  # instead of flat out
+    retention_bytes: int = 0  # instead of each row's
+    segment_bytes: int = 0
+
+
+# Only to prove that the bench works: seconds, and no load to speak of.
+TOY = Scale(seconds=0.5, reference_seconds=0.3, fio_seconds=1, fio_bytes=64 << 20, trials=1, repeats=0,
+            ndr_steps=1, ndr_tries=1, loss_steps=1, idle_seconds=0.3, rate=100000,
+            retention_bytes=256 << 20, segment_bytes=16 << 20)
+
+
+class Stopped(Exception):
+    """A signal."""
+
+    def __init__(self, number):
+        super().__init__(number)
+        self.number = number
+
+
+class Bench:
+    """One run: where it works, what it has measured so far."""
+
+    def __init__(self, scale, work):
+        cpus = sorted(os.sched_getaffinity(0))
+        self.scale, self.work, self.top = scale, work, TOP
+        self.generator_cpu, self.appliance_cpu = cpus[0], cpus[-1]
+        self.cpu_count = os.cpu_count()
+        self.store_key = None
+        self.repeated = 0
+        self.rows, self.trials, self.references, self.failures = [], [], [], []
+
+    def program(self, name):
+        return os.path.join(self.top, "build", name)
+
+    def path(self, name):
+        return os.path.join(self.work, name)
+
+    def say(self, text):
+        print(text, flush=True)
+
+    def pause(self, seconds):
+        time.sleep(seconds)
+
+    def value_of(self, name):
+        return next((row["value"] for row in self.rows if row["name"] == name), None)
+
+    def note_trial(self, what, trial):
+        figures = dataclasses.asdict(dataclasses.replace(trial, report=None))
+        del figures["report"]
+        self.trials.append({"row": what, **figures})
+        self.say(f"  {what}: {trial.rate / 1e6:.3f} M events/s, {trial.bytes_per_second / 1e6:.0f} MB/s, "
+                 f"{trial.lost} of {trial.sent} refused")
+
+    def note_reference(self, what, figures):
+        self.references.append({"row": what, **figures})
+        rate = figures.get("rate")
+        self.say(f"  {what}: " + (f"{rate / 1e6:.3f} M frames/s" if rate else
+                                  f"{figures['bytes_per_second'] / 1e6:.0f} MB/s"))
+
+    def document(self):
+        return {"machine": machine.describe(self.work), "toy": self.scale is TOY, "rows": self.rows,
+                "trial_count": len(self.trials), "repeated": self.repeated,
+                "failures": self.failures, "trials": self.trials, "references": self.references}
+
+
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Measure the appliance on this machine.",
+        epilog=f"rows: {', '.join(MEASURES)}; groups: {', '.join(GROUPS)}. Exit codes: 0 all rows were "
+        "measured, 1 one was not, 2 usage, 130 and 143 stopped")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="row or group (default: core)")
+    parser.add_argument("--json", metavar="FILE", help="write all figures")
+    parser.add_argument("--page", metavar="DIR", help="renew performance.md and performance.svg there")
+    parser.add_argument("--from", metavar="FILE", dest="source", help="measure nothing: take the "
+                        "figures that --json wrote")
+    parser.add_argument("--toy", action="store_true", help="seconds only: proves that the bench works")
+    options = parser.parse_args(arguments)
+    names = []
+    for name in options.names or ["core"]:
+        if name not in MEASURES and name not in GROUPS:
+            parser.error(f"{name!r} is no row and no group: see --help")
+        names += [part for part in GROUPS.get(name, (name,)) if part not in names]
+    options.names = names
+    return options
+
+
+def measure_all(bench, names):
+    for name in names:
+        bench.say(name)
+        try:
+            bench.rows += MEASURES[name](bench)
+        except Failed as failure:
+            processes.stop_all()
+            bench.failures.append({"row": name, "why": str(failure)})
+            print(f"scripts/bench: {name}: {failure}", file=sys.stderr, flush=True)
+
+
+def make_work_directory():
+    for parent in filter(None, (os.environ.get("TMPDIR"), os.path.join(TOP, "build"))):
+        work = tempfile.mkdtemp(prefix="sluice-bench.", dir=parent)
+        try:
+            os.close(os.open(work, os.O_TMPFILE | os.O_RDWR | os.O_DIRECT))
+            return work
+        except OSError:
+            os.rmdir(work)
+    raise Failed("neither TMPDIR nor build/ is on a file system that takes O_DIRECT: set TMPDIR")
+
+
+def run(options, scale):
+    work = make_work_directory()
+    try:
+        free = os.statvfs(work).f_bavail * os.statvfs(work).f_frsize
+        if scale is not TOY and free < DISK_BYTES_MAX:
+            raise Failed(f"{free / 1e9:.0f} GB are free below {work}, and up to "
+                         f"{DISK_BYTES_MAX / 1e9:.0f} GB are needed: set TMPDIR")
+        bench = Bench(scale, work)
+        measure_all(bench, options.names)
+        return bench.document()
+    finally:
+        processes.stop_all()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def show(options, document):
+    print("\n" + report.table(document["rows"]))
+    print(f"\n{document['trial_count']} trials, {document['repeated']} disturbed and repeated"
+          + (f", {len(document['failures'])} rows failed" if document["failures"] else ""))
+    if options.json and not options.source:
+        report.write_json(options.json, document)
+    if options.page:
+        report.write_page(options.page, document)
+
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def on_signal(number, _frame):
+    """The first one ends the run; what follows must not disturb the cleaning up."""
+    for each in STOP_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped(number)
+
+
+def main(arguments):
+    options = parse_arguments(arguments)
+    for number in STOP_SIGNALS:
+        signal.signal(number, on_signal)
+    try:
+        if options.source:
+            with open(options.source, encoding="utf-8") as file:
+                document = json.load(file)
+        else:
+            document = run(options, TOY if options.toy else Scale())
+        show(options, document)
+    except Stopped as stopped:
+        return 128 + stopped.number
+    except (Failed, OSError, ValueError) as error:
+        print(f"scripts/bench: {error}", file=sys.stderr)
+        return 1
+    return 1 if document["failures"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the bench runs on, and what else the machine did meanwhile."""
+
+import os
+import platform
+import time
+
+TICKS = os.sysconf("SC_CLK_TCK")
+FLUSH_FIELD = 15  # of /sys/block/*/stat: flush requests completed (Documentation/block/stat.rst)
+
+
+def _first_line(path, default=""):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.readline().strip()
+    except OSError:
+        return default
+
+
+def _cpu_model():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    return "unknown"
+
+
+def _memory_bytes():
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+class Drive:
+    """The drive below a directory."""
+
+    def __init__(self, directory):
+        device = os.stat(directory).st_dev
+        path = os.path.realpath(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
+        if os.path.exists(f"{path}/partition"):
+            path = os.path.dirname(path)
+        self.path = path
+        self.name = os.path.basename(path)
+        self.write_cache = _first_line(f"{path}/queue/write_cache", "unknown")
+        self.fua = _first_line(f"{path}/queue/fua", "0") == "1"
+
+    def flush_count(self):
+        fields = _first_line(f"{self.path}/stat").split()
+        return int(fields[FLUSH_FIELD]) if len(fields) > FLUSH_FIELD else None
+
+    def must_flush(self):
+        """True where only a flush makes a write durable."""
+        return self.write_cache == "write back" and not self.fua
+
+
+def describe(directory):
+    drive = Drive(directory)
+    return {
+        "cpu": _cpu_model(),
+        "cpus": os.cpu_count(),
+        "memory_bytes": _memory_bytes(),
+        "kernel": platform.release(),
+        "drive": drive.name,
+        "drive_write_cache": drive.write_cache,
+        "drive_fua": drive.fua,
+        "file_system": file_system(directory),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def file_system(directory):
+    best, kind = "", "unknown"
+    with open("/proc/mounts", encoding="utf-8") as file:
+        for line in file:
+            _, point, found = line.split()[:3]
+            inside = os.path.realpath(directory).startswith(point.rstrip("/") + "/")
+            if inside and len(point) >= len(best):
+                best, kind = point, found
+    return kind
+
+
+class Watch:
+    """CPU time from start() to stop(): what the hypervisor took, and what others used."""
+
+    def __init__(self):
+        self.before, self.start = self._read(), time.monotonic()
+        self.seconds = self.steal_seconds = self.busy_seconds = 0.0
+
+    @staticmethod
+    def _read():
+        values = [int(word) for word in _first_line("/proc/stat").split()[1:9]]
+        user, nice, system, _idle, _iowait, irq, softirq, steal = values
+        return user + nice + system + irq + softirq, steal
+
+    def stop(self):
+        busy, steal = self._read()
+        self.seconds = time.monotonic() - self.start
+        self.busy_seconds = (busy - self.before[0]) / TICKS
+        self.steal_seconds = (steal - self.before[1]) / TICKS
+        return self

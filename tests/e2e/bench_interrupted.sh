@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The bench ended by a signal in the middle of a trial: nothing stays behind.
+source "$(dirname "$0")/lib.sh"
+
+pages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+export TMPDIR=$work
+
+is_measuring() {
+	kill -0 "$bench_pid" 2>/dev/null || fail "the bench ended early: $(<"$work/bench.log")"
+	pgrep sluice-blast >"$work/output"
+}
+
+for signal in INT TERM; do
+	before=$(<$pages)
+	# a shell without job control starts what runs beside it deaf to SIGINT
+	python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
+		"$top/scripts/bench" --toy capacity_64 >"$work/bench.log" 2>&1 &
+	bench_pid=$!
+	wait_until 'a generator is running' is_measuring
+	kill -$signal $bench_pid
+	status=0
+	wait $bench_pid || status=$?
+	assert_eq $status $((128 + $(kill -l $signal))) "exit code after SIG$signal"
+	assert_eq "$(<$pages)" "$before" "reserved hugepages after SIG$signal"
+	assert_eq "$(find "$work" -maxdepth 1 -name 'sluice-bench.*')" '' 'temporary directories left'
+	assert_eq "$(pgrep sluice || pgrep testpmd || pgrep -x fio || true)" '' 'processes left'
+done

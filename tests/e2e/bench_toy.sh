@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The bench at toy scale: it measures, reconciles, writes table, JSON, picture and page, and leaves nothing
+# behind. No verdict on any figure.
+source "$(dirname "$0")/lib.sh"
+
+pages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+before=$(<$pages)
+export TMPDIR=$work
+mkdir "$work/page"
+cp docs/performance.md "$work/page"
+scripts/bench --toy core capacity_64_p1024_zipf --json "$work/figures.json" --page "$work/page" | tee "$work/bench.log"
+
+for row in capacity_64 testpmd_64 capacity_64_p1024_zipf capacity_1400 write_1400 write_512k_us idle_cpu; do
+	assert_eq "$(jq --arg row $row '[.rows[] | select(.name == $row and .value > 0)] | length' "$work/figures.json")" 1 \
+		"rows called $row with a value"
+	grep -q "^$row " "$work/bench.log" || fail "the table has no row $row"
+done
+assert_eq "$(jq '.failures | length' "$work/figures.json")" 0 'rows that failed'
+# at its paced rate nothing is lost: what was sent is what was read back
+assert_eq "$(jq '[.trials[] | select(.sent != .stored or .sent == 0)] | length' "$work/figures.json")" 0 'trials that lost events'
+assert_eq "$(jq '[.references[] | select((.testpmd // .fio)[0] == null)] | length' "$work/figures.json")" 0 \
+	'references without a command line'
+grep -q 'capacity_64' "$work/page/performance.md" || fail 'the page has no figures'
+python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$work/page/performance.svg"
+
+assert_eq "$(<$pages)" "$before" 'reserved hugepages'
+assert_eq "$(find "$work" -maxdepth 1 -name 'sluice-bench.*')" '' 'temporary directories left'
+assert_eq "$(pgrep sluice || pgrep testpmd || pgrep -x fio || true)" '' 'processes left'
+
+expect_status 2 scripts/bench capacity_65
+assert_contains "$(<"$work/output")" "'capacity_65' is no row and no group" 'the message'
