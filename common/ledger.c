@@ -192,14 +192,18 @@ static void redirect_line(struct sl_ledger *ledger, const struct sample *sample,
 	line->is_sampled = sample->ports_before != NULL;
 }
 
-// A blind port's own count is no evidence: memif forgets it whenever its peer reconnects.
+// A blind port's own count is no evidence: memif forgets it whenever its peer reconnects. Many NICs
+// count a frame when they receive it, before anybody takes it from its descriptor: theirs is the
+// most that can have been taken.
 static void driver_line(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
 {
 	const struct sl_shm_port *port = &sample->shm->ports[index];
 	struct sl_ledger_range driver = exactly(SL_LOAD(port->ipackets));
 	uint64_t frames = 0;
 
-	if (sample->ports_before != NULL)
+	if (port->ledger == SL_LEDGER_LOWER_BOUND)
+		driver.low = 0;
+	else if (sample->ports_before != NULL)
 		driver.low = sample->ports_before[index].ipackets;
 	for (uint32_t i = 0; i < sample->shm->header->lcore_count; i++)
 		frames += sample->rx[i].port_frames[index];

@@ -22,7 +22,7 @@ enum sl_dataplane_state {
 	SL_DATAPLANE_STOPPED,
 };
 
-// How much a port can see of its own losses (docs/architecture.md, "Ledger classes").
+// How much a port can see of its own losses (docs/architecture.md, "Ledger").
 enum sl_ledger_class { SL_LEDGER_EXACT, SL_LEDGER_LOWER_BOUND, SL_LEDGER_BLIND };
 
 // Written by the main lcore, before state becomes RUNNING unless said otherwise.

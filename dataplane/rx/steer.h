@@ -32,10 +32,10 @@ struct sl_steer_table {
 
 // Fills the table. meta_index_by_stream[i] is the stream of the store that config->streams[i]
 // names; partitions of stored streams that the configuration no longer names are dealt too, so that
-// their place in the store lives on. Each stream's partitions go to workers in contiguous ranges,
-// so that cache lines of partition state have one writer but for the ranges' ends. Up to
-// SL_RING_COUNT_MAX partitions in all, each has a ring of its own; beyond that each worker's share
-// of the rings is shared by its partitions.
+// their place in the store lives on, but have no ring. Each stream's partitions go to workers in
+// contiguous ranges, so that cache lines of partition state have one writer but for the ranges'
+// ends. Up to SL_RING_COUNT_MAX configured partitions in all, each has a ring of its own; beyond
+// that each worker's share of the rings is shared by its partitions.
 void sl_steer_init(struct sl_steer_table *table, const struct sl_config *config,
 	const struct sl_store_meta *meta, const uint16_t *meta_index_by_stream,
 	uint32_t worker_count);

@@ -198,6 +198,6 @@ void sl_append_burst(struct sl_append *append, const struct sl_event *events, ui
 	}
 	append->counters->appended += appended_count;
 	// Held mbufs go cold: they are free again within the burst (docs/architecture.md,
-	// "Worker").
+	// "The way of a datagram").
 	rte_pktmbuf_free_bulk(mbufs, event_count);
 }

@@ -241,6 +241,30 @@ static void a_blind_port_is_not_held_against_its_own_count(void)
 	sl_made_segment_destroy(&made);
 }
 
+// Frames that a NIC has counted, and nobody has taken from its descriptors yet or any more.
+static void a_lower_bound_port_may_have_counted_more_than_was_taken_not_less(void)
+{
+	struct sl_made_segment made;
+	struct sl_ledger ledger;
+
+	CU_ASSERT_EQUAL_FATAL(sl_made_segment_create(&made), 0);
+	made.shm.ports[0].ledger = SL_LEDGER_LOWER_BOUND;
+	for (int at_rest = 0; at_rest < 2; at_rest++) {
+		made.shm.ports[0].ipackets += 4096;
+		made.ports_before[0].ipackets += 4096;
+		CU_ASSERT_EQUAL_FATAL(evaluate(&ledger, &made, at_rest), 0);
+		CU_ASSERT(sl_ledger_holds(&ledger));
+		sl_ledger_free(&ledger);
+		made.shm.ports[0].ipackets -= 4096 + 11;
+		CU_ASSERT_EQUAL_FATAL(evaluate(&ledger, &made, at_rest), 0);
+		CU_ASSERT_EQUAL(broken_count(&ledger), 1);
+		sl_ledger_free(&ledger);
+		made.shm.ports[0].ipackets += 11;
+		made.ports_before[0].ipackets -= 4096;
+	}
+	sl_made_segment_destroy(&made);
+}
+
 static void only_an_exact_af_xdp_port_has_a_redirect_line(void)
 {
 	struct sl_made_segment made;
@@ -290,6 +314,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(each_identity_at_a_snapshot_is_found_broken),
 	SL_TEST(a_port_without_traffic_is_exact_at_a_snapshot_too),
 	SL_TEST(a_blind_port_is_not_held_against_its_own_count),
+	SL_TEST(a_lower_bound_port_may_have_counted_more_than_was_taken_not_less),
 	SL_TEST(only_an_exact_af_xdp_port_has_a_redirect_line),
 	SL_TEST(a_snapshot_that_is_not_whole_is_refused),
 };

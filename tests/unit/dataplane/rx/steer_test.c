@@ -149,7 +149,9 @@ static void make_streams(const uint32_t *counts, uint32_t stream_count, uint32_t
 	make_stream(SL_KEY_FLOW, 0, 0);
 	meta.header.partition_count = 0;
 	meta.header.stream_count = stream_count;
+	config.stream_count = stream_count;
 	for (uint32_t i = 0; i < stream_count; i++) {
+		by_stream[i] = (uint16_t)i;
 		streams[i].first_partition = (uint16_t)meta.header.partition_count;
 		streams[i].partition_count = counts[i];
 		meta.header.partition_count += counts[i];
@@ -220,6 +222,23 @@ static void many_small_streams_spread_over_the_workers(void)
 	expect_rings_of_their_workers(32); // most workers have nothing
 }
 
+// A store keeps the partitions of streams that are gone from the configuration; the memory plan
+// knows the configuration only.
+static void streams_that_are_not_configured_have_workers_and_no_rings(void)
+{
+	make_streams((const uint32_t[]){4000, 2, 300}, 3, 2);
+	config.stream_count = 1;
+	by_stream[0] = 1;
+	sl_steer_init(&table, &config, &meta, by_stream, 2);
+	CU_ASSERT_EQUAL(table.ring_count, 2);
+	CU_ASSERT_EQUAL(table.worker_by_partition[0], 0);
+	CU_ASSERT_EQUAL(table.worker_by_partition[3999], 1);
+	for (uint32_t p = 4000; p < 4002; p++)
+		CU_ASSERT_EQUAL(table.worker_by_ring[table.ring_by_partition[p]],
+			table.worker_by_partition[p]);
+	CU_ASSERT_NOT_EQUAL(table.ring_by_partition[4000], table.ring_by_partition[4001]);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_key_is_a_range_of_the_payload),
 	SL_TEST(a_range_takes_as_many_bytes_as_there_are),
@@ -228,5 +247,6 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_flow_is_addresses_and_ports_in_network_order),
 	SL_TEST(every_partition_has_a_ring_of_its_worker),
 	SL_TEST(many_small_streams_spread_over_the_workers),
+	SL_TEST(streams_that_are_not_configured_have_workers_and_no_rings),
 };
 SL_SUITE(dataplane_rx_steer);
