@@ -95,6 +95,7 @@ static void payloads_of_every_length_are_copied_exactly(void)
 	CU_ASSERT_EQUAL(fixture.counters.appended, 2001);
 	CU_ASSERT_EQUAL(fixture.counters.stored, 2001);
 	CU_ASSERT_EQUAL(fixture.counters.stored_bytes, 2000u * 2001 / 2);
+	CU_ASSERT_FALSE(next_run(&runs, &run));
 	close_lane(&runs.walk);
 }
 
@@ -125,6 +126,7 @@ static void payloads_in_several_segments_are_copied_exactly(void)
 			CU_ASSERT_EQUAL(memcmp(run.data, noise + l, lengths[l]), 0);
 		}
 	}
+	CU_ASSERT_FALSE(next_run(&runs, &run));
 	close_lane(&runs.walk);
 }
 
@@ -186,6 +188,7 @@ static void times_of_a_batch_that_was_open_long_are_exact(void)
 		CU_ASSERT_FATAL(next_run(&runs, &run));
 		CU_ASSERT_EQUAL(run.receive_ns, last_ns);
 	}
+	CU_ASSERT_FALSE(next_run(&runs, &run));
 	close_lane(&runs.walk);
 }
 
@@ -227,6 +230,7 @@ static void sources_are_named_once_a_batch(void)
 		CU_ASSERT_EQUAL(
 			memcmp(run.source->address, i % 3 == 0 ? v4.source : v6.source, 16), 0);
 	}
+	CU_ASSERT_FALSE(next_run(&runs, &run));
 	close_lane(&runs.walk);
 }
 
@@ -250,6 +254,7 @@ static void a_full_dictionary_closes_the_batch(void)
 		CU_ASSERT_PTR_NOT_NULL_FATAL(run.source);
 		CU_ASSERT_EQUAL(memcmp(run.source->address, &i, sizeof(i)), 0);
 	}
+	CU_ASSERT_FALSE(next_run(&runs, &run));
 	close_lane(&runs.walk);
 }
 
