@@ -83,6 +83,8 @@ static void build_arguments(const struct sl_eal_config *config)
 	add("-m");
 	snprintf(arguments.memory, sizeof(arguments.memory), "%u", config->memory_mib);
 	add(arguments.memory);
+	if (config->single_file_segments)
+		add("--single-file-segments");
 	if (config->no_huge)
 		add("--no-huge");
 	add_devices(config);

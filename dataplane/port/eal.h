@@ -23,6 +23,7 @@ struct sl_eal_config {
 	const char *device_arguments[SL_PORT_COUNT_MAX]; // as sl_port_devargs() writes them
 	uint32_t device_count;
 	uint32_t memory_mib; // of hugepages, all pools and rings together; see sl_mempool_bytes()
+	bool single_file_segments; // memory in few files: what virtio_user can hand over
 	bool no_huge; // ordinary memory instead: tests without hugepages
 };
 

@@ -19,6 +19,7 @@ struct sl_generator_config {
 	uint32_t burst_count; // 0: the pacer's choice
 	uint64_t count; // 0: until duration_ns or stop
 	uint64_t duration_ns; // 0: until count or stop
+	bool spin; // wait without sleeping: rates of devices
 };
 
 // What a run was, beside the generator's own counts.

@@ -24,6 +24,7 @@ static const struct sl_command command_blast = {
 
 int main(int argc, char **argv)
 {
+	sl_blast_device_transport = &sl_transport_dpdk;
 	int rc = sl_options_parse(&command_blast, &argc, &argv, NULL, NULL);
 	if (rc != SL_OPTIONS_GO_ON)
 		return rc;

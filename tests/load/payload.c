@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "load/payload.h"
 
+#include "load/payload_head.h"
+
 #include <errno.h>
 #include <string.h>
-
-#define GOLDEN 0x9e3779b97f4a7c15ull
-#define LOW40 ((1ull << 40) - 1)
-#define LOW24 ((1ull << 24) - 1)
-
-// The head as it lies in memory, little-endian.
-struct head {
-	uint64_t key_sequence; // key: bits 0..23, sequence: bits 24..63
-	uint64_t run_time; // run id: bits 0..23, send time: bits 24..63
-	uint16_t check;
-} SL_PACKED;
-static_assert(sizeof(struct head) == SL_PAYLOAD_BINARY_BYTES, "wire struct");
 
 static const struct {
 	const char *name;
@@ -58,6 +48,13 @@ int sl_payload_config_check(const struct sl_payload_config *config, struct sl_er
 	uint32_t bytes_min = kinds[config->kind].bytes_min;
 	uint32_t key_count_max = kinds[config->kind].key_count_max;
 
+	for (uint32_t i = 0; i < config->cycle_count; i++) {
+		if (config->cycle[i] < bytes_min || config->cycle[i] > config->bytes)
+			return sl_err_set(err, -EINVAL,
+				"--imix: a %s payload takes %u bytes or more, so the smallest frame "
+				"has %u",
+				name, bytes_min, bytes_min + SL_FRAME_OVERHEAD_BYTES);
+	}
 	if (config->bytes < bytes_min || config->bytes > SL_PAYLOAD_BYTES_MAX)
 		return sl_err_set(err, -EINVAL, "--size %u: a %s payload takes %u to %u bytes",
 			config->bytes, name, bytes_min, SL_PAYLOAD_BYTES_MAX);
@@ -78,51 +75,10 @@ int sl_payload_config_check(const struct sl_payload_config *config, struct sl_er
 	return 0;
 }
 
-// The finaliser of splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
-// generators"): every input bit reaches every output bit.
-uint64_t sl_payload_mix(uint64_t value)
-{
-	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ull;
-	value = (value ^ value >> 27) * 0x94d049bb133111ebull;
-	return value ^ value >> 31;
-}
-
-uint32_t sl_payload_key(const struct sl_payload_config *config, uint64_t sequence)
-{
-	uint64_t block = sequence / config->key_count;
-	uint64_t index = sequence % config->key_count;
-	uint64_t shift = sl_payload_mix(config->seed + block * GOLDEN) % config->key_count;
-
-	return (uint32_t)((index + shift) % config->key_count);
-}
-
 uint16_t sl_payload_head_check(const struct sl_payload_id *id, uint32_t bytes)
 {
-	uint64_t value = sl_payload_mix((id->sequence << 24 | id->key) + GOLDEN);
-
-	value = sl_payload_mix(value ^ ((id->sent_ns & LOW40) << 24 | id->run_id));
-	return (uint16_t)sl_payload_mix(value + bytes);
-}
-
-// Every 8 bytes differ from their neighbours and from those of every other event, so that a
-// shifted, swapped or repeated piece is seen. An arithmetic progression, because compilers turn it
-// into SIMD.
-static uint64_t pattern_seed(uint32_t run_id, uint64_t sequence)
-{
-	return sl_payload_mix((uint64_t)run_id << SL_SEQUENCE_BITS | sequence);
-}
-
-static void pattern_build(uint64_t seed, char *out, uint32_t bytes)
-{
-	uint32_t word_count = bytes / 8;
-	uint64_t word;
-
-	for (uint32_t i = 0; i < word_count; i++) {
-		word = seed + i * GOLDEN;
-		memcpy(out + (size_t)i * 8, &word, 8);
-	}
-	word = seed + word_count * GOLDEN;
-	memcpy(out + (size_t)word_count * 8, &word, bytes % 8);
+	return sl_payload_check16(
+		id->sequence << 24 | id->key, sl_payload_run_time(id->run_id, id->sent_ns), bytes);
 }
 
 static bool pattern_check(uint64_t seed, const char *in, uint32_t bytes)
@@ -132,42 +88,42 @@ static bool pattern_check(uint64_t seed, const char *in, uint32_t bytes)
 
 	for (uint32_t i = 0; i < word_count; i++) {
 		memcpy(&word, in + (size_t)i * 8, 8);
-		difference |= word ^ (seed + i * GOLDEN);
+		difference |= word ^ (seed + i * SL_PAYLOAD_GOLDEN);
 	}
-	word = seed + word_count * GOLDEN;
+	word = seed + word_count * SL_PAYLOAD_GOLDEN;
 	return difference == 0 && memcmp(in + (size_t)word_count * 8, &word, bytes % 8) == 0;
 }
 
 static void binary_build(const struct sl_payload_id *id, uint32_t bytes, char *payload)
 {
-	struct head head = {
+	struct sl_payload_head head = {
 		.key_sequence = id->sequence << 24 | id->key,
-		.run_time = (id->sent_ns & LOW40) << 24 | id->run_id,
+		.run_time = sl_payload_run_time(id->run_id, id->sent_ns),
 		.check = sl_payload_head_check(id, bytes),
 	};
 
 	memcpy(payload, &head, sizeof(head));
-	pattern_build(pattern_seed(id->run_id, id->sequence), payload + sizeof(head),
-		bytes - (uint32_t)sizeof(head));
+	sl_payload_pattern_build(sl_payload_pattern_seed(id->run_id, id->sequence),
+		payload + sizeof(head), bytes - (uint32_t)sizeof(head));
 }
 
 static bool binary_parse(const char *payload, uint32_t bytes, struct sl_payload_id *id)
 {
-	struct head head;
+	struct sl_payload_head head;
 
 	if (bytes < sizeof(head))
 		return false;
 	memcpy(&head, payload, sizeof(head));
-	id->key = (uint32_t)(head.key_sequence & LOW24);
+	id->key = (uint32_t)(head.key_sequence & (SL_KEY_COUNT_MAX - 1));
 	id->sequence = head.key_sequence >> 24;
-	id->run_id = (uint32_t)(head.run_time & LOW24);
+	id->run_id = (uint32_t)(head.run_time & SL_RUN_ID_MAX);
 	id->sent_ns = head.run_time >> 24;
 	return head.check == sl_payload_head_check(id, bytes);
 }
 
 static bool binary_check(const struct sl_payload_id *id, const char *payload, uint32_t bytes)
 {
-	return pattern_check(pattern_seed(id->run_id, id->sequence),
+	return pattern_check(sl_payload_pattern_seed(id->run_id, id->sequence),
 		payload + SL_PAYLOAD_BINARY_BYTES, bytes - SL_PAYLOAD_BINARY_BYTES);
 }
 
@@ -190,10 +146,12 @@ void sl_payload_build(
 		.key = sl_payload_key(config, sequence),
 	};
 
+	uint32_t bytes = sl_payload_bytes(config, sequence);
+
 	if (config->kind == SL_PAYLOAD_PLAY)
-		sl_payload_play_build(&id, config->bytes, payload);
+		sl_payload_play_build(&id, bytes, payload);
 	else
-		binary_build(&id, config->bytes, payload);
+		binary_build(&id, bytes, payload);
 }
 
 enum sl_payload_verdict sl_payload_check(const struct sl_payload_config *config, bool whole,
@@ -207,7 +165,9 @@ enum sl_payload_verdict sl_payload_check(const struct sl_payload_config *config,
 		return SL_PAYLOAD_FOREIGN;
 	if (id->run_id != config->run_id)
 		return SL_PAYLOAD_OTHER_RUN;
-	if (whole && (bytes != config->bytes || id->key != sl_payload_key(config, id->sequence)))
+	if (whole &&
+		(bytes != sl_payload_bytes(config, id->sequence) ||
+			id->key != sl_payload_key(config, id->sequence)))
 		return SL_PAYLOAD_CORRUPT;
 	if (play ? !play_check(id, payload, bytes) : !binary_check(id, payload, bytes))
 		return SL_PAYLOAD_CORRUPT;

@@ -2,7 +2,7 @@
 // Play events of a music service as text of fixed width:
 // u0000042 track=t0012345 start=2026-03-01T08:41:44Z listened=0215s run=00123456
 // seq=0000000000123 sent=1772354504123456789 check=abcd (one line, blanks between)
-#include "load/payload.h"
+#include "load/payload_head.h"
 
 #include <string.h>
 #include <time.h>

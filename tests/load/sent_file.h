@@ -12,13 +12,18 @@ struct sl_sent {
 	const struct sl_generator *generator;
 	const struct sl_generator_result *result;
 	const struct sl_transport_report *transport;
-	const char *to;
+	const char *to; // NULL for a replay
 	const char *record; // path, or NULL
+	const char *device; // devargs, or NULL: a socket
+	const char *replay; // path, or NULL
 };
+
+// The summary as lines on stdout.
+void sl_sent_print(const struct sl_sent *sent);
 
 // Replaces path as a whole. Returns 0 or a negative errno with err naming the file.
 int sl_sent_write(const struct sl_sent *sent, const char *path, struct sl_err *err);
 
-// Fills payload, whole, sent_count and doubt_count of config. Returns 0 or a negative errno with
-// err naming file and key.
+// Fills payload, whole, sent_count and doubt_count of config; sl_payload_free_zipf() is due for
+// payload afterwards. Returns 0 or a negative errno with err naming file and key.
 int sl_sent_read(struct sl_verify_config *config, const char *path, struct sl_err *err);

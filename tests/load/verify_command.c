@@ -198,5 +198,6 @@ int sl_blast_verify(int argc, char **argv)
 		rc = SL_BLAST_EXIT_STORE;
 	}
 	sl_verify_fini(&verify);
+	sl_payload_free_zipf(&settings.verify.payload);
 	return rc;
 }
