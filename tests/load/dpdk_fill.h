@@ -8,6 +8,7 @@
 #include "load/payload.h"
 
 struct rte_mbuf;
+struct sl_transport_config;
 
 // Ethernet, IPv4, UDP.
 #define SL_FRAME_HEADER_BYTES 42u
@@ -45,6 +46,11 @@ struct sl_fill {
 	const struct sl_fill_template *cycle_templates[SL_PAYLOAD_CYCLE_COUNT_MAX];
 	struct sl_fill_template *templates;
 };
+
+// Fills all of it from the options but the device's own MAC, which is the source where --source-mac
+// says nothing. Returns 0, or -EINVAL with err naming the option.
+int sl_fill_config_make(
+	struct sl_fill_config *fill, const struct sl_transport_config *config, struct sl_err *err);
 
 // Returns 0 or -ENOMEM.
 int sl_fill_init(struct sl_fill *fill, const struct sl_fill_config *config);

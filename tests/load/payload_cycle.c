@@ -23,7 +23,7 @@ static int take_share(const char **text, struct size_share *share)
 		return -EINVAL;
 	*text = end + 1;
 	frame_bytes = strtoul(*text, &end, 10);
-	if (end == *text || (*end != ',' && *end != '\0') ||
+	if (end == *text || (*end != '\0' && (*end != ',' || end[1] == '\0')) ||
 		frame_bytes <= SL_FRAME_OVERHEAD_BYTES ||
 		frame_bytes > SL_PAYLOAD_BYTES_MAX + SL_FRAME_OVERHEAD_BYTES)
 		return -EINVAL;
