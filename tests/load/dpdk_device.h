@@ -11,7 +11,7 @@ struct rte_mempool;
 
 // Mbufs that a transmit ring may hold back, a cache, and the burst being filled.
 #define SL_DPDK_TX_DESCRIPTORS 1024u
-#define SL_DPDK_MBUF_COUNT 4095u
+#define SL_DPDK_MBUF_COUNT 2047u
 
 struct sl_dpdk_device {
 	uint16_t port_id;

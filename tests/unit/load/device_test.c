@@ -32,7 +32,7 @@ static void setup(void)
 {
 	stop = 0;
 	sent_count = 0;
-	snprintf(name, sizeof(name), "net_ring%u", name_count++);
+	snprintf(name, sizeof(name), "net_ring_blast%u", name_count++);
 	CU_ASSERT_EQUAL_FATAL(rte_eal_hotplug_add("vdev", name, ""), 0);
 	payload = (struct sl_payload_config){
 		.kind = SL_PAYLOAD_BINARY,

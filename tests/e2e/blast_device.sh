@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# sluice-blast through a DPDK device into a sink that knows every byte: whatever the mix, each frame arrives
+# whole, in order and once, and what the generator says it sent is what arrived.
+source "$(dirname "$0")/lib.sh"
+
+sink=$E2E_BUILD/tests/load/frame_sink
+socket=$work/memif.sock
+sink_pid=
+to=(--to 10.0.0.1:5000 --run-id 77 --seed 5)
+
+start_sink() { # SEND_ARG...
+	"$sink" --device "net_memif0,role=server,socket=$socket,socket-abstract=no,rsize=12" "$@" \
+		>"$work/sink.json" 2>"$work/sink.log" &
+	sink_pid=$!
+	wait_until 'the sink listens' test -S "$socket"
+}
+
+stop_sink() {
+	local status=0
+	kill -TERM $sink_pid
+	wait $sink_pid || status=$?
+	sink_pid=
+	assert_eq $status 0 "exit code of the sink ($(cat "$work/sink.log" "$work/sink.json"))"
+}
+
+device=(--device "net_memif0,role=client,socket=$socket,socket-abstract=no,rsize=12")
+
+sent() {
+	jq -r ".$1" "$work/sent.json"
+}
+
+arrived() {
+	jq -r ".$1" "$work/sink.json"
+}
+
+assert_all_arrived() { # WHAT
+	assert_eq "$(arrived good)" true "$1: $(cat "$work/sink.json")"
+	assert_eq "$(arrived frames)" "$(sent sent)" "$1: frames arrived against sent"
+	assert_eq "$(arrived frame_bytes)" "$(sent frame_bytes)" "$1: bytes"
+	assert_eq "$(sent undelivered)" 0 "$1: frames left in the ring"
+	assert_eq "$(sent in_doubt)" 0 "$1: frames in doubt"
+	assert_ge "$(sent frames)" 1 "$1: frames"
+}
+
+check_send() { # WHAT COMMON_ARG... -- SEND_ONLY_ARG...
+	local what=$1 common=()
+	shift
+	while [ "$1" != -- ]; do
+		common+=("$1")
+		shift
+	done
+	shift
+	start_sink "${common[@]}"
+	expect_status 0 "$sluice_blast" send "${device[@]}" "${common[@]}" "$@" --json "$work/sent.json"
+	stop_sink
+	assert_all_arrived "$what"
+}
+
+check_send '64-byte frames flat out' "${to[@]}" -- --rate 0 --duration 1
+assert_contains "$(cat "$work/output")" '64.0 bytes each with FCS' 'the summary'
+assert_eq "$(sent frame_bytes)" $(($(sent frames) * 64)) 'bytes of 64-byte frames'
+check_send 'IMIX' "${to[@]}" --imix simple -- --count 120000
+assert_eq "$(sent frame_bytes)" $((10000 * (7 * 64 + 4 * 570 + 1518))) 'bytes of the mix'
+check_send 'Zipf keys, many flows, checksums' "${to[@]}" --zipf 1.1 --keys 50000 --flows 200 --udp-checksum \
+	-- --count 100000
+check_send '1400-byte frames at a rate' "${to[@]}" --frame-size 1400 -- --count 20000 --rate 100000
+check_send 'text' "${to[@]}" --payload play --size 200 -- --count 20000
+
+# A capture with frames that no template makes, one of them no UDP at all.
+python3 - "$work/capture.pcap" <<'PYTHON'
+import struct, sys
+with open(sys.argv[1], "wb") as out:
+    out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+    for i in range(1000):
+        frame = bytes((i + j * j) & 0xff for j in range(14 + i * 37 % 1501))
+        out.write(struct.pack("<IIII", i, 0, len(frame), len(frame)) + frame)
+PYTHON
+check_send 'a replay' --replay "$work/capture.pcap" -- --loop 30
+assert_eq "$(sent sent)" 30000 'frames of 30 loops'
+assert_eq "$(sent payload)" replay 'what the summary calls it'
+expect_status 2 "$sluice_blast" verify --store "$work" --sent "$work/sent.json"
+check_send 'a replay until a count' --replay "$work/capture.pcap" -- --loop 0 --count 2500 --rate 200000
+
+# Interrupted: what had left is known exactly.
+start_sink "${to[@]}"
+"$sluice_blast" send "${device[@]}" "${to[@]}" --rate 10000 --json "$work/sent.json" >"$work/output" 2>&1 &
+blast_pid=$!
+is_connected() { [ "$(grep -c "memif_region" "/proc/$blast_pid/maps")" -ge 1 ]; }
+wait_until 'the generator is connected' is_connected
+kill -INT $blast_pid
+status=0
+wait $blast_pid || status=$?
+if [ $status -eq 0 ]; then
+	stop_sink
+	assert_eq "$(sent interrupted)" true 'the summary says that it was interrupted'
+	assert_eq "$(arrived frames)" "$(sent sent)" 'frames of an interrupted run'
+else # before its link was up
+	assert_contains "$(cat "$work/output")" 'interrupted before its link was up' 'the error'
+	kill -KILL $sink_pid
+	wait $sink_pid || true
+	rm -f "$socket"
+fi
+
+# The receiver goes away in the middle: said, with what had left.
+start_sink "${to[@]}"
+"$sluice_blast" send "${device[@]}" "${to[@]}" --rate 10000 --json "$work/sent.json" >"$work/output" 2>&1 &
+blast_pid=$!
+wait_until 'the generator is connected' is_connected
+kill -KILL $sink_pid
+wait $sink_pid || true
+status=0
+wait $blast_pid || status=$?
+assert_eq $status 1 'exit code without a receiver'
+assert_contains "$(cat "$work/output")" '--device net_memif0' 'the error names the device'
+rm -f "$socket"
+
+# Devices that are none.
+expect_status 1 "$sluice_blast" send "${to[@]}" --count 1 --device net_nothing0
+assert_contains "$(cat "$work/output")" 'net_nothing0' 'the error names the device'
+expect_status 2 "$sluice_blast" send "${to[@]}" --count 1 --device af_xdp:eth0
+assert_contains "$(cat "$work/output")" 'give it as DPDK does' 'the remedy'
+expect_status 2 "$sluice_blast" send "${to[@]}" --count 1 --cpu 999 --device net_null0
+assert_contains "$(cat "$work/output")" '--cpu 999' 'the error names the CPU'
