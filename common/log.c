@@ -28,17 +28,6 @@ void sl_log_set_level(enum sl_log_level level)
 	SL_STORE(level_max, level);
 }
 
-int sl_log_level_parse(const char *text, enum sl_log_level *level)
-{
-	for (size_t i = 0; i < SL_ARRAY_COUNT(levels); i++) {
-		if (strcmp(text, levels[i].name) == 0) {
-			*level = (enum sl_log_level)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
 // A shell started from a unit inherits its environment; what it shows on a terminal is for people.
 static bool journal_reads_stderr(void)
 {

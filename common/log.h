@@ -12,9 +12,6 @@ enum sl_log_level { SL_LOG_ERROR, SL_LOG_WARNING, SL_LOG_NOTICE, SL_LOG_INFO, SL
 // Sets the highest level that is written; the default is SL_LOG_INFO.
 void sl_log_set_level(enum sl_log_level level);
 
-// "error", "warning", "notice", "info", "debug" to a level; -EINVAL for another text.
-int sl_log_level_parse(const char *text, enum sl_log_level *level);
-
 void sl_log(enum sl_log_level level, const char *component, const char *format, ...)
 	SL_PRINTF(3, 4);
 

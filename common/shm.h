@@ -59,7 +59,7 @@ struct sl_shm_port {
 	uint64_t ipackets, imissed, ierrors, rx_nombuf;
 	// AF_XDP only: our XDP program's verdicts, the socket's own losses, frames waiting in its
 	// RX ring.
-	uint64_t xdp_redirect, xdp_pass, xdp_drop;
+	uint64_t xdp_redirect, xdp_pass;
 	uint64_t xsk_ring_full, xsk_fill_empty, xsk_rx_dropped, xsk_in_ring;
 	uint64_t interface_rx_packets, interface_rx_dropped; // of the kernel, since start
 } SL_CACHE_ALIGNED;

@@ -253,11 +253,11 @@ static json_t *port_stats(const struct sl_shm *shm, uint32_t index)
 		COUNT(port->ierrors), "rx_nombuf", COUNT(port->rx_nombuf), "interface_rx_packets",
 		COUNT(port->interface_rx_packets), "interface_rx_dropped",
 		COUNT(port->interface_rx_dropped));
-	json_t *xdp = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "redirect",
-		COUNT(port->xdp_redirect), "pass", COUNT(port->xdp_pass), "drop",
-		COUNT(port->xdp_drop), "xsk_ring_full", COUNT(port->xsk_ring_full),
-		"xsk_fill_empty", COUNT(port->xsk_fill_empty), "xsk_rx_dropped",
-		COUNT(port->xsk_rx_dropped), "xsk_in_ring", COUNT(port->xsk_in_ring));
+	json_t *xdp =
+		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "redirect", COUNT(port->xdp_redirect),
+			"pass", COUNT(port->xdp_pass), "xsk_ring_full", COUNT(port->xsk_ring_full),
+			"xsk_fill_empty", COUNT(port->xsk_fill_empty), "xsk_rx_dropped",
+			COUNT(port->xsk_rx_dropped), "xsk_in_ring", COUNT(port->xsk_in_ring));
 	return with(object, "xdp", xdp);
 }
 

@@ -173,7 +173,6 @@ static int init_lanes(struct sl_dataplane *dataplane, struct sl_err *err)
 	struct sl_store_start start = {
 		.shm = &dataplane->shm,
 		.allocate = allocate_batches,
-		.release = rte_free,
 	};
 
 	for (uint32_t i = 0; i < dataplane->layout.lcore_count; i++) {

@@ -285,7 +285,6 @@ static int look_at_block(struct sl_segment_file *file, uint64_t position,
 	ahead->byte_count += is_zero(header) ? 0 : SL_BLOCK_BYTES;
 	if (verdict != SL_BATCH_OK)
 		return 0;
-	ahead->header_count++;
 	ahead->number_min = SL_MIN(ahead->number_min, header->number);
 	ahead->epoch_max = SL_MAX(ahead->epoch_max, header->epoch);
 	if (header->durable_mark > ahead->mark_max) {

@@ -55,9 +55,8 @@ int sl_segment_file_batch(struct sl_segment_file *file, uint64_t position, bool 
 
 // What stands behind the end of the log. Starts as zeros, number_min as UINT64_MAX.
 struct sl_look_ahead {
-	uint64_t header_count; // valid ones of this place
 	uint64_t byte_count; // of blocks that are not zero
-	uint64_t mark_max; // their largest durable mark
+	uint64_t mark_max; // the largest durable mark of the valid headers of this place
 	uint64_t number_min;
 	uint64_t epoch_max;
 	uint64_t mark_position; // where mark_max was seen

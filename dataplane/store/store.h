@@ -63,7 +63,6 @@ struct sl_store_start {
 	struct sl_worker_counters *counters_by_worker[SL_LCORE_COUNT_MAX];
 	void *(*allocate)(
 		uint64_t bytes); // block-aligned memory for batches; NULL when there is none
-	void (*release)(void *memory);
 };
 
 // Gives each live lane its memory and its segment, writes checkpoint or epoch start, starts the

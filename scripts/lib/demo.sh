@@ -209,7 +209,7 @@ sample() {
 	{
 		ctl stats --json
 		ctl drops --json
-	} | jq -rs '([.[0].ports[].xdp | {xsk_ring_full, xsk_fill_empty, xsk_rx_dropped, xdp_drop: .drop}
+	} | jq -rs '([.[0].ports[].xdp | {xsk_ring_full, xsk_fill_empty, xsk_rx_dropped}
 			| to_entries[] | {reason: .key, count: .value}] + .[1].reasons | map(select(.count > 0))) as $drops
 		| [.[0].time_ns, .[0].totals.datagrams, .[0].totals.stored, ($drops | map(.count) | add // 0),
 		($drops | map("\(.reason) \(.count)") | join(", "))] | @tsv'
@@ -313,7 +313,7 @@ account() {
 	stored=$(jq .stats.totals.stored "$work/report.json")
 	local counted
 	counted=$(jq '.stats.totals.stored + .drops.dropped_frames + .drops.dropped_events
-		+ ([.stats.ports[].xdp | .xsk_ring_full + .xsk_fill_empty + .xsk_rx_dropped + .drop] | add)' \
+		+ ([.stats.ports[].xdp | .xsk_ring_full + .xsk_fill_empty + .xsk_rx_dropped] | add)' \
 		"$work/report.json")
 	unaccounted=$((sent > counted ? sent - counted : counted - sent))
 	ledger_ok=$(jq .ledger.ok "$work/report.json")

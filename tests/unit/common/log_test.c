@@ -110,20 +110,6 @@ static void errno_survives_a_log_line(void)
 	CU_ASSERT_EQUAL(errno_after, ENOSPC);
 }
 
-static void level_names_are_parsed_and_others_refused(void)
-{
-	static const char *const names[] = {"error", "warning", "notice", "info", "debug"};
-	enum sl_log_level level = SL_LOG_ERROR;
-
-	for (int i = 0; i < 5; i++) {
-		CU_ASSERT_EQUAL(sl_log_level_parse(names[i], &level), 0);
-		CU_ASSERT_EQUAL((int)level, i);
-	}
-	CU_ASSERT_EQUAL(sl_log_level_parse("INFO", &level), -EINVAL);
-	CU_ASSERT_EQUAL(sl_log_level_parse("", &level), -EINVAL);
-	CU_ASSERT_EQUAL(level, SL_LOG_DEBUG);
-}
-
 static const struct sl_test tests[] = {
 	SL_TEST(line_has_level_component_and_text),
 	SL_TEST(newline_in_the_text_becomes_a_space),
@@ -131,6 +117,5 @@ static const struct sl_test tests[] = {
 	SL_TEST(started_by_systemd_each_level_has_its_priority_prefix),
 	SL_TEST(line_too_long_is_cut_and_still_ends_with_a_newline),
 	SL_TEST(errno_survives_a_log_line),
-	SL_TEST(level_names_are_parsed_and_others_refused),
 };
 SL_SUITE(common_log);

@@ -86,7 +86,7 @@ static void *allocate(uint64_t bytes)
 
 int sl_store_fixture_start(struct sl_store_fixture *fixture, struct sl_err *err)
 {
-	struct sl_store_start start = {.shm = &fixture->shm, .allocate = allocate, .release = free};
+	struct sl_store_start start = {.shm = &fixture->shm, .allocate = allocate};
 	int result;
 
 	allocations_left = fixture->is_short_of_memory ? fixture->begin_count_max : UINT32_MAX;
