@@ -138,12 +138,23 @@ static int create_meta(struct sl_store *store, struct sl_err *err)
 	return sl_store_meta_write(&store->meta, store->path, err);
 }
 
+static bool has_meta(const struct sl_store *store)
+{
+	char path[SL_PATH_BYTES_MAX + sizeof(SL_STORE_META_NAME) + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", store->path, SL_STORE_META_NAME);
+	return access(path, F_OK) == 0;
+}
+
 int sl_store_open_directory(struct sl_store *store, struct sl_err *err)
 {
 	int result = check_directory(store->config, err);
 
 	if (result == 0)
 		result = check_direct_io(store->config, err);
+	// Before the lock: a directory that is somebody else's is left as it was.
+	if (result == 0 && !has_meta(store))
+		result = check_empty(store, err);
 	if (result != 0)
 		return result;
 	warn_of_weak_file_systems(store->path);
