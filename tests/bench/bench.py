@@ -68,7 +68,7 @@ class Bench:
         self.scale, self.work, self.top = scale, work, TOP
         self.generator_cpu, self.appliance_cpu = cpus[0], cpus[-1]
         self.cpu_count = os.cpu_count()
-        self.store_key = None
+        self.store_key, self.fill_rate = None, 0.0  # bytes a second
         self.repeated = 0
         self.rows, self.trials, self.references, self.failures = [], [], [], []
 

@@ -10,9 +10,6 @@ from processes import Process
 
 UDP_PORT = 9000
 APPLIANCE_ADDRESS = "198.18.0.2"  # RFC 2544; nobody answers on a memif, nobody asks
-FRAME_OVERHEAD = 46  # Ethernet, IPv4, UDP, FCS
-RUN_OVERHEAD = 12  # of an anonymous event in a batch, at most
-IMIX_FRAME_MEAN = (7 * 64 + 4 * 570 + 1518) / 12
 MEMIF_RING_LOG2 = 12
 MEMIF_BUFFER = 2048
 _run_ids = itertools.count(1)
@@ -27,12 +24,6 @@ class Load:
     keys: int = 100000
     flows: int = 64
     zipf: float = 0.0
-    count: int = 0
-
-    def stored_bytes(self):
-        """An event takes about this much of the store."""
-        mean = IMIX_FRAME_MEAN if self.size == "imix" else self.size
-        return mean - FRAME_OVERHEAD + RUN_OVERHEAD
 
 
 def memif_device(socket, role):
@@ -49,10 +40,7 @@ def start(bench, load, device):
                "--json", bench.path("sent")]
     if load.rate:
         command += ["--rate", load.rate]
-    if load.seconds:
-        command += ["--duration", load.seconds]
-    if load.count:
-        command += ["--count", load.count]
+    command += ["--duration", load.seconds]
     if load.zipf:
         command += ["--zipf", load.zipf]
     if os.path.exists(bench.path("sent")):

@@ -178,7 +178,7 @@ def prepare_store(bench, setup):
         report = _fill(bench, setup, seconds)
         lane, written = report["stats"]["lanes"][0], report["stats"]["totals"]["written_bytes"]
         if lane["segments_recycled"] + lane["segments_expired"] > 0:
-            bench.store_key = setup.store_key()
+            bench.store_key, bench.fill_rate = setup.store_key(), written / seconds
             return
         left -= written
         # The drive decides how much of a flood is stored.
