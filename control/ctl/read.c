@@ -64,7 +64,8 @@ static const struct sl_command command = {
 		"where payloads may hold them. In JSON a payload that is not UTF-8 is in "
 		"value_base64. --json is the same as --format json.\n\n"
 		"When retention has taken the first offsets that were asked for, the read begins with "
-		"the first that is left, and says so on standard error.",
+		"the first that is left, and says so on standard error; so it does when retention "
+		"overtakes a slow read.",
 	.options = options,
 	.option_count = SL_ARRAY_COUNT(options),
 	.exit_codes = sl_ctl_exit_codes,
@@ -86,7 +87,9 @@ struct reading {
 	const struct request *request;
 	const struct sl_shm *shm; // of a running data plane, else NULL
 	uint16_t first_partition;
+	bool is_one_partition;
 	uint64_t count;
+	uint64_t next_offset; // of one partition, behind the last event
 };
 
 static int format_find(struct request *request, const char *name, struct sl_err *err)
@@ -124,12 +127,23 @@ static int on_option(
 	return sl_ctl_common_option(request->ctl, option, value, err);
 }
 
+static void say_expired(uint64_t first, uint64_t behind_last, const char *what_follows)
+{
+	fprintf(stderr,
+		"sluicectl: offsets %" PRIu64 " to %" PRIu64 " have expired; the read %s %" PRIu64
+		"\n",
+		first, behind_last - 1, what_follows, behind_last);
+}
+
 static int on_event(void *context, const struct sl_store_event *event)
 {
 	struct reading *reading = context;
 	const struct request *request = reading->request;
 	uint32_t partition = (uint32_t)(event->partition - reading->first_partition);
 
+	if (reading->is_one_partition && reading->count > 0 && event->offset > reading->next_offset)
+		say_expired(reading->next_offset, event->offset, "went on with");
+	reading->next_offset = event->offset + 1;
 	int rc = request->write(request->ctl->output.stream, event, partition);
 	if (rc != 0) {
 		request->ctl->output.error = rc;
@@ -215,10 +229,7 @@ static int read_one(const struct reading *reading, struct sl_store_reader *store
 	if (report.event_count == 0 && request->from > 0)
 		return end_check(reading, store);
 	if (report.has_first && request->has_from && report.first_offset > request->from)
-		fprintf(stderr,
-			"sluicectl: offsets %" PRIu64 " to %" PRIu64
-			" have expired; the read began with %" PRIu64 "\n",
-			request->from, report.first_offset - 1, report.first_offset);
+		say_expired(request->from, report.first_offset, "began with");
 	return SL_CTL_OK;
 }
 
@@ -240,11 +251,17 @@ static int read_stream(
 		.request = request, .shm = shm, .first_partition = meta->first_partition};
 	const struct sl_store_visitor visitor = {
 		.context = &reading, .on_event = on_event, .limit = shm == NULL ? NULL : limit};
-	if (request->has_partition || meta->partition_count == 1)
+	reading.is_one_partition = request->has_partition || meta->partition_count == 1;
+	if (reading.is_one_partition)
 		return read_one(&reading, store, &visitor, &err);
 	int rc = sl_store_read_stream(store, (uint32_t)stream, &visitor, &report, &err);
 	if (rc < 0)
 		return sl_ctl_fail(sl_ctl_store_code(rc), "%s", err.text);
+	if (report.expired_segment_count > 0)
+		fprintf(stderr,
+			"sluicectl: %" PRIu64
+			" segments expired before they were read; their events are left out\n",
+			report.expired_segment_count);
 	return SL_CTL_OK;
 }
 

@@ -251,7 +251,7 @@ stop_testpmd() {
 	wait_until 'dpdk-testpmd has stopped' grep -q 'Accumulated forward statistics' "$work/testpmd.log"
 	wait_until 'dpdk-testpmd has counted' testpmd_has_counted
 	testpmd_frames=$(testpmd_count)
-	[ -z "$dataplane_pid" ] || wait_until "the data plane has received $testpmd_frames frames" frames_are "$testpmd_frames"
+	[ -z "$dataplane_pid" ] || wait_until "the data plane has received $testpmd_frames frames" memif_frames_are "$testpmd_frames"
 	echo quit >&8
 	wait $testpmd_pid || fail "dpdk-testpmd ended with exit code $?"
 	exec 8>&-
@@ -264,6 +264,10 @@ testpmd_count() {
 
 testpmd_has_counted() {
 	[ -n "$(testpmd_count)" ]
+}
+
+memif_frames_are() {
+	[ "$(stat_of '[.ports[] | select(.device | startswith("memif:")) | .frames] | add')" -eq "$1" ]
 }
 
 frames_are() {
