@@ -13,6 +13,22 @@
 #define TICKS_PER_HEARTBEAT (100 / SL_TICK_MS)
 #define TICKS_PER_SECOND (1000 / SL_TICK_MS)
 
+// A stop signal that came before the event loop was there to take it; 0 none.
+static volatile sig_atomic_t held_signal;
+
+static void hold_signal(int signal_number)
+{
+	held_signal = signal_number;
+}
+
+void sl_control_hold_signals(void)
+{
+	const struct sigaction action = {.sa_handler = hold_signal, .sa_flags = SA_RESTART};
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+}
+
 static uint64_t wall_ns(void)
 {
 	struct timespec now;
@@ -106,6 +122,8 @@ int sl_control_open(struct sl_dataplane *dataplane, struct sl_err *err)
 
 void sl_control_run(struct sl_dataplane *dataplane)
 {
+	if (held_signal != 0)
+		sl_control_on_signal(dataplane->control, held_signal);
 	uv_run(&dataplane->control->loop, UV_RUN_DEFAULT);
 }
 

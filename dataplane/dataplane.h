@@ -67,6 +67,10 @@ bool sl_lcores_are_back(const struct sl_dataplane *dataplane);
 // Frees what sl_lcores_launch allocated.
 void sl_lcores_free(struct sl_dataplane *dataplane);
 
+// From here on a stop signal waits until the start is through, and is served then: it would leave
+// shared memory, sockets and a program on the interface behind.
+void sl_control_hold_signals(void);
+
 // Signals, timers and the control socket on the main lcore, until a stop signal has been served and
 // all lcores are back.
 int sl_control_open(struct sl_dataplane *dataplane, struct sl_err *err);

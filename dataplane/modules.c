@@ -163,6 +163,12 @@ static void fini_shm(struct sl_dataplane *dataplane)
 	sl_shm_close(&dataplane->shm);
 }
 
+static int init_signals(struct sl_dataplane *dataplane SL_UNUSED, struct sl_err *err SL_UNUSED)
+{
+	sl_control_hold_signals();
+	return 0;
+}
+
 static void *allocate_batches(uint64_t bytes)
 {
 	return rte_malloc("batches", bytes, SL_BLOCK_BYTES);
@@ -282,6 +288,7 @@ static const struct module modules[] = {
 	{"EAL", init_eal, fini_eal},
 	{"tables", init_tables, fini_tables},
 	{"store", init_store, fini_store},
+	{"stop signals", init_signals, NULL},
 	{"shared memory", init_shm, fini_shm},
 	{"lanes", init_lanes, fini_lanes},
 	{"mempool", init_mempool, fini_mempool},
