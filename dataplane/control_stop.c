@@ -105,7 +105,7 @@ bool sl_control_stop_step(struct sl_control *control)
 		sl_log_error("main", "an lcore hangs in the kernel; leaving without it");
 		return true;
 	}
-	if (control->tick_count > control->stop_tick &&
+	if (SL_LOAD(dataplane->stop->phase) != SL_PHASE_RUN &&
 		(control->tick_count - control->stop_tick) % SAY_TICKS == 0)
 		sl_log_notice("main",
 			"%lu events are not stored yet; a second signal gives them up",

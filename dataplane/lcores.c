@@ -218,16 +218,22 @@ int sl_lcores_launch(struct sl_dataplane *dataplane, struct sl_err *err)
 	dataplane->stop = rte_zmalloc("stop", sizeof(*dataplane->stop), SL_CACHE_LINE);
 	if (dataplane->stop == NULL)
 		return sl_err_set(err, -ENOMEM, "no hugepage memory; reserve more hugepages");
-	dataplane->stop->rx_running = dataplane->layout.rx_count;
 	result = make_lcores(dataplane, err);
 	if (result != 0)
 		return result;
 	for (uint32_t i = 0; i < dataplane->layout.lcore_count; i++) {
+		bool is_rx = dataplane->lcores[i].rx != NULL;
+
+		// Counted before it runs, and only if it does: workers wait for all that are
+		// counted.
+		__atomic_add_fetch(&dataplane->stop->rx_running, is_rx, __ATOMIC_RELEASE);
 		result = rte_eal_remote_launch(
 			run_lcore, &dataplane->lcores[i], dataplane->lcores[i].lcore_id);
-		if (result != 0)
+		if (result != 0) {
+			__atomic_sub_fetch(&dataplane->stop->rx_running, is_rx, __ATOMIC_RELEASE);
 			return sl_err_set(err, result, "cannot launch lcore %u",
 				dataplane->lcores[i].lcore_id);
+		}
 		dataplane->lcores_launched = true;
 	}
 	return 0;
