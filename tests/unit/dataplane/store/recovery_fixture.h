@@ -8,7 +8,7 @@
 #include "format/segment_list.h"
 #include "format/store_reader.h"
 #include "store/recovery.h"
-#include "store_maker.h"
+#include "common/format/store_maker.h"
 #include "suite.h"
 #include <errno.h>
 #include <fcntl.h>
