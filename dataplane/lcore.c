@@ -86,7 +86,10 @@ static bool drain(struct sl_lcore *lcore, struct lcore_state *state, uint32_t ph
 		state->abandoned = true;
 		sl_worker_abandon(lcore->worker);
 	}
-	return sl_worker_is_drained(lcore->worker);
+	// Whoever gives up does not wait for writes: the process ends without freeing their
+	// buffers. What rings still hold is counted first.
+	return phase == SL_PHASE_ABANDON ? sl_worker_rings_are_empty(lcore->worker)
+					 : sl_worker_is_drained(lcore->worker);
 }
 
 int sl_lcore_run(void *argument)

@@ -81,7 +81,10 @@ uint32_t sl_rx_turn(struct sl_rx *rx);
 // One turn of the worker side: completions, rings, lanes, submission. Returns the work done.
 uint32_t sl_worker_turn(struct sl_worker *worker);
 
-// True when the worker's rings are empty and its lanes quiet.
+// True when nothing waits in the worker's rings.
+bool sl_worker_rings_are_empty(const struct sl_worker *worker);
+
+// True when its rings are empty and its lanes quiet.
 bool sl_worker_is_drained(const struct sl_worker *worker);
 
 // Seals what is open, whatever its age: part of the drain.

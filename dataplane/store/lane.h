@@ -74,6 +74,7 @@ struct sl_lane {
 	uint64_t retry_ns; // earliest time for batches in SL_BATCH_RETRY; 0 none
 	uint32_t prev_body_crc;
 	uint32_t unretired; // batches sealed and not retired
+	uint32_t under_way; // writes handed to io and not back: their buffers belong to the kernel
 	uint32_t free_count;
 	uint8_t last_kind; // of the last sealed batch
 	bool failed;
@@ -138,5 +139,6 @@ uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns);
 // same reason.
 void sl_lane_fail(struct sl_lane *lane, enum sl_drop_reason reason, int error);
 
-// True when nothing is open and nothing is under way (or the lane has failed).
+// True when nothing is open and nothing is under way. A lane that has failed waits for its writes
+// too: they land from buffers that are ours to keep until then.
 bool sl_lane_is_quiet(const struct sl_lane *lane);

@@ -14,6 +14,7 @@ void sl_lane_send(struct sl_lane *lane, struct sl_batch *batch, uint64_t now_ns)
 	batch->submit_ns = now_ns;
 	if (sl_likely(lane->io->ops->queue(lane->io, &batch->request) == 0)) {
 		batch->state = SL_BATCH_WRITING;
+		lane->under_way++;
 		return;
 	}
 	batch->state = SL_BATCH_RETRY;
@@ -122,6 +123,7 @@ void sl_lane_complete(struct sl_lane *lane, struct sl_io_request *request, uint6
 	struct sl_worker_counters *counters = lane->counters;
 	uint64_t took_ns = now_ns > batch->submit_ns ? now_ns - batch->submit_ns : 0;
 
+	lane->under_way--;
 	if (lane->failed)
 		return;
 	counters->write_ns_total += took_ns;

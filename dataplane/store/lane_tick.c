@@ -87,6 +87,7 @@ uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns)
 
 bool sl_lane_is_quiet(const struct sl_lane *lane)
 {
-	return lane->failed ||
-		(lane->open_batch == NULL && lane->unretired == 0 && lane->full_segment == NULL);
+	if (lane->failed)
+		return lane->under_way == 0;
+	return lane->open_batch == NULL && lane->unretired == 0 && lane->full_segment == NULL;
 }

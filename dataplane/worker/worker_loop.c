@@ -88,12 +88,19 @@ uint32_t sl_worker_turn(struct sl_worker *worker)
 	return work;
 }
 
-bool sl_worker_is_drained(const struct sl_worker *worker)
+bool sl_worker_rings_are_empty(const struct sl_worker *worker)
 {
 	for (uint32_t i = 0; i < worker->ring_count; i++) {
 		if (!rte_ring_empty(worker->rings[i].ring))
 			return false;
 	}
+	return true;
+}
+
+bool sl_worker_is_drained(const struct sl_worker *worker)
+{
+	if (!sl_worker_rings_are_empty(worker))
+		return false;
 	for (uint32_t i = 0; i < worker->lane_count; i++) {
 		if (!sl_lane_is_quiet(worker->lanes[i]))
 			return false;

@@ -195,6 +195,10 @@ static void eio_fails_the_lane_and_its_events_are_counted(void)
 	CU_ASSERT_EQUAL(fixture.counters.stored + fixture.counters.drops[SL_DROP_LANE_FAILED], 5);
 	CU_ASSERT_EQUAL(fixture.counters.in_flight_events, 0);
 	CU_ASSERT_EQUAL(fixture.lane.event_count, 0);
+	// Quiet when the kernel has given all buffers back, not before.
+	CU_ASSERT_EQUAL(sl_lane_is_quiet(&fixture.lane), fixture.lane.under_way == 0);
+	while (fixture.lane.under_way > 0)
+		sl_fixture_turn(&fixture, NOW);
 	CU_ASSERT(sl_lane_is_quiet(&fixture.lane));
 	for (uint16_t i = 0; i < 4; i++)
 		CU_ASSERT_FALSE(sl_fixture_append(&fixture, i, "late", 4, NOW));
