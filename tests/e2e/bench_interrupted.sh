@@ -23,6 +23,6 @@ for signal in INT TERM; do
 	wait $bench_pid || status=$?
 	assert_eq $status $((128 + $(kill -l $signal))) "exit code after SIG$signal"
 	assert_eq "$(<$pages)" "$before" "reserved hugepages after SIG$signal"
-	assert_eq "$(find "$work" -maxdepth 1 -name 'sluice-bench.*')" '' 'temporary directories left'
+	assert_eq "$(find "$work" -mindepth 1 -maxdepth 1 -name 'sluice-bench.*')" '' 'temporary directories left'
 	assert_eq "$(pgrep sluice || pgrep testpmd || pgrep -x fio || true)" '' 'processes left'
 done

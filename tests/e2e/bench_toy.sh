@@ -25,7 +25,7 @@ grep -q 'capacity_64' "$work/page/performance.md" || fail 'the page has no figur
 python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$work/page/performance.svg"
 
 assert_eq "$(<$pages)" "$before" 'reserved hugepages'
-assert_eq "$(find "$work" -maxdepth 1 -name 'sluice-bench.*')" '' 'temporary directories left'
+assert_eq "$(find "$work" -mindepth 1 -maxdepth 1 -name 'sluice-bench.*')" '' 'temporary directories left'
 assert_eq "$(pgrep sluice || pgrep testpmd || pgrep -x fio || true)" '' 'processes left'
 
 expect_status 2 scripts/bench capacity_65

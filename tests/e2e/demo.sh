@@ -18,6 +18,6 @@ assert_eq "$(jq '.seconds > 0' "$work/figures.json")" true 'the figure seconds i
 
 assert_eq "$(<$pages)" "$before" 'reserved hugepages'
 assert_eq "$(ip netns list)" '' 'network namespaces left'
-assert_eq "$(find "$work" -maxdepth 1 -name 'sluice.*')" '' 'temporary directories left'
+assert_eq "$(find "$work" -mindepth 1 -maxdepth 1 -name 'sluice.*')" '' 'temporary directories left'
 [ ! -e /sys/class/net/sluice0 ] || fail 'the veth pair is left'
 [ ! -e /run/sluice-demo ] || fail 'the runtime directory is left'

@@ -21,7 +21,7 @@ demo_stores() {
 
 assert_nothing_left() {
 	assert_eq "$(ip netns list)" '' 'network namespaces left'
-	assert_eq "$(find "$work" -maxdepth 1 -name 'sluice.*')" '' 'temporary directories left'
+	assert_eq "$(find "$work" -mindepth 1 -maxdepth 1 -name 'sluice.*')" '' 'temporary directories left'
 	[ ! -e /sys/class/net/sluice0 ] || fail 'the veth pair is left'
 	assert_eq "$(pgrep sluice || true)" '' 'processes left'
 }
