@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RECORD_BUFFER_BYTES SL_MIB
@@ -74,6 +75,17 @@ static int run(
 	return rc;
 }
 
+// Until the next signal: one that ended the run does not count.
+static void hold(void)
+{
+	const struct timespec pause = {.tv_nsec = 10 * SL_NS_PER_MS};
+
+	fflush(stdout);
+	stop = 0;
+	while (!stop)
+		nanosleep(&pause, NULL);
+}
+
 static const struct sl_transport_ops *choose_ops(const struct sl_send_settings *settings)
 {
 	return settings->device.device == NULL ? &sl_transport_kernel : sl_blast_device_transport;
@@ -96,6 +108,8 @@ static int open_and_run(struct sl_send_settings *settings, struct sl_err *err)
 	int rc = generator.ops->open(&generator.transport, &settings->transport, err);
 	if (rc == 0)
 		rc = run(settings, &generator, err);
+	if (rc == 0 && settings->hold)
+		hold();
 	generator.ops->close(generator.transport);
 	return rc;
 }

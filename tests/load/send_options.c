@@ -95,6 +95,9 @@ static const struct sl_option options[] = {
 		.argument = "N",
 		.help = "with --replay: the file N times; 0: until --count, --duration or SIGINT",
 		.default_text = "1"},
+	{.name = "hold",
+		.help = "with --device: keep it open after the summary until SIGINT or SIGTERM, "
+			"for receivers that forget what they counted when memif hangs up"},
 	{.name = "no-gso", .help = "one datagram a message, no UDP_SEGMENT"},
 	{.name = "record",
 		.argument = "FILE",
