@@ -3,12 +3,12 @@
 // time.
 #pragma once
 
+#include "common/format/store_maker.h"
 #include "format/batch_scan.h"
 #include "format/crc32c.h"
 #include "format/segment_list.h"
 #include "format/store_reader.h"
 #include "store/recovery.h"
-#include "common/format/store_maker.h"
 #include "suite.h"
 #include <errno.h>
 #include <fcntl.h>
