@@ -10,7 +10,7 @@ disk_takes_direct_io() { # DIRECTORY
 }
 
 # disk_make_directory PREFERRED: makes a temporary directory below TMPDIR, else PREFERRED, else /var/tmp,
-# the first of them that takes O_DIRECT (tmpfs does not), and prints its path.
+# the first of them that takes O_DIRECT, and prints its path.
 disk_make_directory() {
 	local parent directory
 	for parent in ${TMPDIR:+"$TMPDIR"} "$1" /var/tmp; do
