@@ -15,10 +15,10 @@ static void uring_destroy(struct sl_io *io)
 	free(uring);
 }
 
-// Writes into unwritten extents would block, so the kernel hands them to threads of its own, which
-// inherit the CPU and the priority of the submitter: measured, they took turns of 4 ms from the
-// polling thread. They can be sent elsewhere only by the submitter, and only once it has submitted
-// something.
+// Writes into unwritten extents may block, so the kernel hands them to threads of its own, which
+// inherit the CPU and the priority of the submitter: seen beside the polling thread, with which
+// they would take turns. What that costs has not been measured alone. They can be sent elsewhere
+// only by the submitter, and only once it has submitted something.
 static int uring_attach(struct sl_io *io, uint32_t helper_cpu)
 {
 	struct sl_uring *uring = (struct sl_uring *)io;
