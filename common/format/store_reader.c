@@ -85,15 +85,14 @@ int sl_store_find_stream(const struct sl_store_reader *store, const char *name, 
 		names[0] == '\0' ? "none" : names);
 }
 
-bool sl_store_is_live(const struct sl_store_reader *store)
+bool sl_store_path_is_live(const char *store_path)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char path[SL_PATH_BYTES_MAX];
 	bool is_held;
 	int fd;
 
-	if (snprintf(path, sizeof(path), "%s/" SL_STORE_LOCK_NAME, store->path) >=
-		(int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/" SL_STORE_LOCK_NAME, store_path) >= (int)sizeof(path))
 		return false;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -101,6 +100,11 @@ bool sl_store_is_live(const struct sl_store_reader *store)
 	is_held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 	close(fd);
 	return is_held;
+}
+
+bool sl_store_is_live(const struct sl_store_reader *store)
+{
+	return sl_store_path_is_live(store->path);
 }
 
 int sl_store_open_lane(const struct sl_store_reader *store, uint16_t lane,

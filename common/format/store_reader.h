@@ -41,6 +41,7 @@ int sl_store_find_stream(const struct sl_store_reader *store, const char *name, 
 
 // True while an appliance holds STORE/store.lock.
 bool sl_store_is_live(const struct sl_store_reader *store);
+bool sl_store_path_is_live(const char *store_path);
 
 struct sl_store_event {
 	const void *value; // in the reader's buffer: valid during the callback only

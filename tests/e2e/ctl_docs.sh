@@ -35,4 +35,9 @@ for command in $commands; do
 	check_page "$command"
 done
 check_page config check
-assert_eq "$(find "$man_dir" -name 'sluicectl*.1' | wc -l)" $(($(wc -w <<<"$commands") + 2)) 'man pages built'
+store_commands=$("$sluicectl" store --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+assert_ge "$(wc -w <<<"$store_commands")" 1 'commands in the help of store'
+for command in $store_commands; do
+	check_page store "$command"
+done
+assert_eq "$(find "$man_dir" -name 'sluicectl*.1' | wc -l)" $(($(wc -w <<<"$commands $store_commands") + 2)) 'man pages built'

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// sluicectl store: what is done with a store as a whole; this table names the commands.
+#include "ctl/store.h"
+
+static const struct sl_ctl_subcommand *const subcommands[] = {
+	&sl_ctl_store_info,
+};
+
+static const struct sl_command *const commands[] = {
+	&sl_ctl_store_info_command,
+};
+static_assert(SL_ARRAY_COUNT(commands) == SL_ARRAY_COUNT(subcommands), "the same in both");
+
+static const struct sl_option options[] = {SL_CTL_COMMON_OPTIONS};
+
+static const struct sl_command command = {
+	.name = "sluicectl store",
+	.summary = "look at, check and mend a store",
+	.options = options,
+	.option_count = SL_ARRAY_COUNT(options),
+	.exit_codes = sl_ctl_exit_codes,
+	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	.subcommands = commands,
+	.subcommand_count = SL_ARRAY_COUNT(commands),
+};
+
+static int run(struct sl_ctl *ctl, int argc, char **argv)
+{
+	int code = sl_options_parse(&command, &argc, &argv, sl_ctl_only_common_options, ctl);
+
+	if (code != SL_OPTIONS_GO_ON)
+		return code;
+	const struct sl_command *chosen = sl_options_subcommand(&command, argv[0]);
+	if (chosen == NULL)
+		return SL_CTL_USAGE;
+	for (size_t i = 0; i < SL_ARRAY_COUNT(subcommands); i++)
+		if (subcommands[i]->command == chosen)
+			code = subcommands[i]->run(ctl, argc, argv);
+	return code;
+}
+
+const struct sl_ctl_subcommand sl_ctl_store = {.command = &command, .run = run};

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// The commands below `sluicectl store`, one file each; store.c dispatches. Thread rule: sluicectl
+// has one thread.
+#pragma once
+
+#include "ctl/ctl.h"
+
+extern const struct sl_command sl_ctl_store_info_command;
+extern const struct sl_ctl_subcommand sl_ctl_store_info;
