@@ -19,6 +19,13 @@ const char *const sl_stage_names[SL_STAGE_COUNT] = {
 #undef SL_STAGE
 };
 
+const struct sl_timed_stage_info sl_timed_stage_infos[SL_TIMED_STAGE_COUNT] = {
+#define SL_TIMED_STAGE(id, name_text, unit_text, help_text) \
+	[SL_TIMED_##id] = {.name = name_text, .unit = unit_text, .help = help_text},
+#include "timed_stages.def"
+#undef SL_TIMED_STAGE
+};
+
 const struct sl_counter_info sl_rx_counter_infos[] = {
 #define SL_COUNTER(field, unit_text, help_text) \
 	{ \

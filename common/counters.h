@@ -23,11 +23,24 @@ enum sl_stage {
 	SL_STAGE_COUNT
 };
 
+enum sl_timed_stage {
+#define SL_TIMED_STAGE(id, name, unit, help) SL_TIMED_##id,
+#include "timed_stages.def"
+#undef SL_TIMED_STAGE
+	SL_TIMED_STAGE_COUNT
+};
+
 struct sl_drop_info {
 	const char *name;
 	const char *help;
 	enum sl_drop_stage stage;
 	enum sl_drop_unit unit;
+};
+
+struct sl_timed_stage_info {
+	const char *name;
+	const char *unit;
+	const char *help;
 };
 
 struct sl_counter_info {
@@ -40,6 +53,7 @@ struct sl_counter_info {
 // Index by enum; lifetime of the program.
 extern const struct sl_drop_info sl_drop_infos[SL_DROP_REASON_COUNT];
 extern const char *const sl_stage_names[SL_STAGE_COUNT];
+extern const struct sl_timed_stage_info sl_timed_stage_infos[SL_TIMED_STAGE_COUNT];
 
 // Written by one RX lcore.
 struct sl_rx_counters {
@@ -60,6 +74,20 @@ struct sl_worker_counters {
 	// Gauges: what is in flight is counted, never computed by subtraction.
 	uint64_t open_events; // in open batches
 	uint64_t in_flight_events; // in sealed batches that are not below the watermark
+};
+
+struct sl_stage_cycles {
+	uint64_t cycles; // of the TSC, without those of a stage within this one
+	uint64_t count; // of the stage's unit
+	uint64_t calls;
+};
+
+// Written by one polling lcore, when lcores.stage_cycles is on; else all zero.
+struct sl_lcore_cycles {
+	uint64_t start_tsc; // when its loop began
+	uint64_t elapsed; // cycles from then to the end of the last turn
+	uint64_t nested; // the lcore's own: of the lap under way, spent in a stage within it
+	struct sl_stage_cycles stages[SL_TIMED_STAGE_COUNT];
 };
 
 extern const struct sl_counter_info sl_rx_counter_infos[];

@@ -12,7 +12,7 @@
 #define SL_SHM_SOCKET_NAME "dataplane.sock" // in runtime_dir
 #define SL_SHM_LOCK_NAME "lock" // in runtime_dir: held by the running data plane
 #define SL_SHM_MAGIC 0x304d48535345434cull
-#define SL_SHM_VERSION 1
+#define SL_SHM_VERSION 2
 
 enum sl_dataplane_state {
 	SL_DATAPLANE_STARTING,
@@ -80,6 +80,7 @@ struct sl_shm_lcore {
 	// Copies taken by the lcore itself at a burst's boundary, when snapshot_request moved.
 	struct sl_rx_counters rx_snapshot SL_CACHE_ALIGNED;
 	struct sl_worker_counters worker_snapshot SL_CACHE_ALIGNED;
+	struct sl_lcore_cycles cycles SL_CACHE_ALIGNED; // written by the lcore
 } SL_CACHE_ALIGNED;
 
 // One ring: index rx_index * rings_per_rx + ring. The marker of a snapshot travels through it, so

@@ -18,11 +18,14 @@ struct sl_ledger;
 json_t *sl_stats_json_status(const struct sl_shm *shm);
 
 // All counters and gauges at this moment: "time_ns", "totals", "rx", "workers", "rings", "ports",
-// "lanes".
+// "lanes", "stages".
 json_t *sl_stats_json_stats(const struct sl_shm *shm);
 
 // Sums over all lcores: the member "totals" of the above, alone.
 json_t *sl_stats_json_totals(const struct sl_shm *shm);
+
+// What each stage of each lcore took, where that is measured: the member "stages" of the above.
+json_t *sl_stats_json_stages(const struct sl_shm *shm);
 
 // Every drop reason with its count, the zero ones too, in the order of the walk.
 json_t *sl_stats_json_drops(const struct sl_shm *shm);

@@ -6,7 +6,10 @@
 
 #include "hotpath.h"
 
+// The loops' variant is chosen once, before the first turn.
 struct lcore_state {
+	uint32_t (*rx_turn)(struct sl_rx *rx);
+	uint32_t (*worker_turn)(struct sl_worker *worker);
 	uint64_t turn_count;
 	uint64_t turn_start_ns;
 	bool rx_finished;
@@ -54,9 +57,9 @@ static uint32_t turn(struct sl_lcore *lcore, struct lcore_state *state)
 	uint64_t snapshot_id = SL_LOAD_ACQUIRE(*lcore->snapshot_request);
 
 	if (lcore->rx != NULL && !state->rx_finished)
-		work += sl_rx_turn(lcore->rx);
+		work += state->rx_turn(lcore->rx);
 	if (lcore->worker != NULL)
-		work += sl_worker_turn(lcore->worker);
+		work += state->worker_turn(lcore->worker);
 	beat(lcore, state);
 	if (sl_unlikely(snapshot_id != lcore->shm->rx_snapshot_id))
 		take_snapshot(lcore, snapshot_id);
@@ -96,8 +99,17 @@ int sl_lcore_run(void *argument)
 {
 	struct sl_lcore *lcore = argument;
 	const struct sl_clock *clock = lcore->rx != NULL ? lcore->rx->clock : lcore->worker->clock;
-	struct lcore_state state = {.turn_start_ns = sl_clock_now_ns(clock)};
+	struct lcore_state state = {
+		.rx_turn = sl_rx_turn,
+		.worker_turn = sl_worker_turn,
+		.turn_start_ns = sl_clock_now_ns(clock),
+	};
 
+	if (lcore->cycles != NULL) {
+		SL_STORE(lcore->cycles->start_tsc, __rdtsc());
+		state.rx_turn = sl_rx_turn_timed;
+		state.worker_turn = sl_worker_turn_timed;
+	}
 	for (;;) {
 		uint32_t phase = SL_LOAD_ACQUIRE(lcore->stop->phase);
 

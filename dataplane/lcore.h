@@ -40,6 +40,7 @@ struct sl_rx {
 	uint32_t queue_count;
 	struct sl_rx_counters *counters;
 	uint32_t *stage; // of the lcore's heartbeat
+	struct sl_lcore_cycles *cycles; // NULL: stages are not measured
 	// Written by the lcore.
 	struct sl_burst burst;
 	struct sl_dispatch dispatch;
@@ -60,6 +61,7 @@ struct sl_worker {
 	struct sl_io *io;
 	struct sl_worker_counters *counters;
 	uint32_t *stage;
+	struct sl_lcore_cycles *cycles; // NULL: stages are not measured
 	// Written by the lcore.
 	struct sl_append append;
 };
@@ -72,14 +74,21 @@ struct sl_lcore {
 	struct sl_worker *worker; // NULL: no worker here
 	struct sl_stop_words *stop;
 	struct sl_shm_lcore *shm;
+	struct sl_lcore_cycles *cycles; // also of rx and worker; NULL: stages are not measured
 	const uint64_t *snapshot_request; // policy word
 };
 
 // One turn of the RX side: a burst from each queue through all stages. Returns the frames received.
 uint32_t sl_rx_turn(struct sl_rx *rx);
 
+// The same, and measures its stages: rx->cycles is there.
+uint32_t sl_rx_turn_timed(struct sl_rx *rx);
+
 // One turn of the worker side: completions, rings, lanes, submission. Returns the work done.
 uint32_t sl_worker_turn(struct sl_worker *worker);
+
+// The same, and measures its stages: worker->cycles is there.
+uint32_t sl_worker_turn_timed(struct sl_worker *worker);
 
 // True when nothing waits in the worker's rings.
 bool sl_worker_rings_are_empty(const struct sl_worker *worker);

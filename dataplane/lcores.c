@@ -49,8 +49,10 @@ static int make_uring(struct sl_dataplane *dataplane, struct sl_worker *worker,
 	if (worker->io == NULL)
 		return sl_err_set(err, -ENOMEM, "faults: out of memory");
 #endif
-	for (uint32_t i = 0; i < worker->lane_count; i++)
+	for (uint32_t i = 0; i < worker->lane_count; i++) {
 		worker->lanes[i]->io = worker->io;
+		worker->lanes[i]->cycles = worker->cycles;
+	}
 	return 0;
 }
 
@@ -131,6 +133,7 @@ static int make_worker(struct sl_dataplane *dataplane, struct sl_lcore *lcore,
 	worker->clock = &dataplane->clock;
 	worker->counters = &lcore->shm->worker;
 	worker->stage = &lcore->shm->stage;
+	worker->cycles = lcore->cycles;
 	worker->append.partitions = dataplane->store.partitions;
 	worker->append.counters = worker->counters;
 	return make_uring(dataplane, worker, worker_index, err);
@@ -150,6 +153,7 @@ static int make_rx(struct sl_dataplane *dataplane, struct sl_lcore *lcore,
 	rx->clock = &dataplane->clock;
 	rx->counters = &lcore->shm->rx;
 	rx->stage = &lcore->shm->stage;
+	rx->cycles = lcore->cycles;
 	rx->dispatch.steer = dataplane->steer;
 	rx->dispatch.shm_rings =
 		&dataplane->shm.rings[plan->rx_index * dataplane->steer->ring_count];
@@ -170,6 +174,7 @@ static void describe_lcore(struct sl_dataplane *dataplane, uint32_t index)
 	lcore->helper_cpu = dataplane->layout.main_cpu;
 	lcore->stop = dataplane->stop;
 	lcore->shm = &dataplane->shm.lcores[index];
+	lcore->cycles = dataplane->config.lcores.stage_cycles ? &lcore->shm->cycles : NULL;
 	lcore->snapshot_request = &dataplane->shm.header->snapshot_request;
 	lcore->shm->lcore_id = plan->lcore_id;
 	lcore->shm->cpu = plan->cpu;

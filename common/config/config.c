@@ -124,6 +124,7 @@ static void complete_lcores(const struct sl_config_reader *reader, struct sl_con
 	config->lcores.worker_cpu_count =
 		complete_cpus(config->lcores.worker_cpus, raw->worker_cpus, raw->worker_cpus_count);
 	config->lcores.main_cpu = raw->main_cpu == NULL ? SL_CPU_AUTO : (uint32_t)*raw->main_cpu;
+	config->lcores.stage_cycles = bool_of(raw->stage_cycles, SL_CONFIG_KEY_lcores_stage_cycles);
 	config->lcores.line = line_of(reader, SL_CONFIG_lcores, 0);
 }
 

@@ -60,6 +60,7 @@ struct sl_config {
 		uint32_t rx_cpus[SL_LCORE_COUNT_MAX], rx_cpu_count; // 0: automatic
 		uint32_t worker_cpus[SL_LCORE_COUNT_MAX], worker_cpu_count; // 0: automatic
 		uint32_t main_cpu; // SL_CPU_AUTO: any CPU that no polling lcore has
+		bool stage_cycles; // measure what each stage takes
 		uint32_t line;
 	} lcores;
 	struct {

@@ -93,6 +93,8 @@ static void format_value(char *cell, const json_t *value, enum sl_output_cell ki
 		strcpy(cell, json_is_true(value) ? "yes" : "no");
 	else if (!json_is_number(value))
 		strcpy(cell, "?");
+	else if (kind == SL_CELL_DECIMAL)
+		snprintf(cell, CELL_BYTES_MAX, "%.1f", json_number_value(value));
 	else if (kind == SL_CELL_COUNT || kind == SL_CELL_RANGE)
 		count_cell(cell,
 			json_is_integer(value) ? json_integer_value(value)
@@ -134,7 +136,8 @@ static void print_cell(struct sl_output *output, const char *cell, enum sl_outpu
 {
 	int gap = is_last ? 0 : COLUMN_GAP;
 
-	if (kind == SL_CELL_COUNT || kind == SL_CELL_RANGE || kind == SL_CELL_BYTES)
+	if (kind == SL_CELL_COUNT || kind == SL_CELL_DECIMAL || kind == SL_CELL_RANGE ||
+		kind == SL_CELL_BYTES)
 		fprintf(output->stream, "%*s%*s", (int)width, cell, gap, "");
 	else if (is_last)
 		fputs(cell, output->stream);

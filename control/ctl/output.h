@@ -21,6 +21,7 @@ struct sl_output {
 enum sl_output_cell {
 	SL_CELL_TEXT, // as it is; booleans are yes and no; control characters become '?'
 	SL_CELL_COUNT, // 1,234,567; reals are rounded
+	SL_CELL_DECIMAL, // a real, 1234.5
 	SL_CELL_RANGE, // a count, or 1,234..1,250 when the member KEY_low is another number
 	SL_CELL_BYTES, // 512 B, 1.5 KiB, 12.0 GiB
 	SL_CELL_TIME, // from nanoseconds since 1970: 2026-11-21 08:43:52 UTC

@@ -2,6 +2,7 @@
 // sluicectl stats: all counters at this moment, or rates between samples.
 #include "ctl/ctl.h"
 #include "ctl/rates.h"
+#include "ctl/stages_docs.h"
 #include "stats_json.h"
 
 #include <errno.h>
@@ -74,12 +75,24 @@ static const struct sl_output_column lane_columns[] = {
 	{"segments_expired", "expired", SL_CELL_COUNT},
 };
 
+static const struct sl_output_column stage_columns[] = {
+	{"lcore", "lcore", SL_CELL_TEXT},
+	{"stage", "stage", SL_CELL_TEXT},
+	{"calls", "calls", SL_CELL_COUNT},
+	{"count", "count", SL_CELL_COUNT},
+	{"unit", "unit", SL_CELL_TEXT},
+	{"cycles", "cycles", SL_CELL_COUNT},
+	{"cycles_per_event", "cycles each", SL_CELL_DECIMAL},
+	{"share_percent", "% of time", SL_CELL_DECIMAL},
+};
+
 static const struct sl_output_table tables[] = {
 	SL_OUTPUT_TABLE(NULL, "totals", total_columns),
 	SL_OUTPUT_TABLE("RX LCORES", "rx", rx_columns),
 	SL_OUTPUT_TABLE("WORKERS", "workers", worker_columns),
 	SL_OUTPUT_TABLE("PORTS", "ports", port_columns),
 	SL_OUTPUT_TABLE("LANES", "lanes", lane_columns),
+	SL_OUTPUT_TABLE("STAGES", "stages", stage_columns),
 };
 
 static const struct sl_output_column rate_columns[] = {
@@ -104,6 +117,7 @@ static const struct sl_option options[] = {
 		.argument = "N",
 		.help = "end --watch after N samples",
 		.default_text = "until the data plane stops"},
+	{.name = "docs", .help = "print the page docs/stages.md and do nothing else"},
 	SL_CTL_COMMON_OPTIONS,
 };
 
@@ -111,7 +125,8 @@ static const struct sl_command command = {
 	.name = "sluicectl stats",
 	.summary = "show counters, or rates with --watch",
 	.description =
-		"Shows the sums, and the counters of each lcore, port and lane. Rings, and all "
+		"Shows the sums, the counters of each lcore, port and lane, and, where the "
+		"configuration has lcores.stage_cycles, what each stage takes. Rings, and all "
 		"counters that have no column, are in the JSON.\n\n"
 		"With --watch a sample is taken again and again: on a terminal the figures are "
 		"refreshed in place, elsewhere each sample is a line (with --json a JSON "
@@ -127,7 +142,7 @@ static const struct sl_command command = {
 
 struct request {
 	struct sl_ctl *ctl;
-	bool is_watch;
+	bool is_watch, is_docs;
 	uint64_t interval_s;
 	uint64_t sample_count_max; // 0: no end
 };
@@ -139,6 +154,10 @@ static int on_option(
 
 	if (strcmp(option->name, "watch") == 0) {
 		request->is_watch = true;
+		return 0;
+	}
+	if (strcmp(option->name, "docs") == 0) {
+		request->is_docs = true;
 		return 0;
 	}
 	if (strcmp(option->name, "interval") == 0)
@@ -206,6 +225,10 @@ static int run(struct sl_ctl *ctl, int argc, char **argv)
 	int code = sl_options_parse(&command, &argc, &argv, on_option, &request);
 	if (code != SL_OPTIONS_GO_ON)
 		return code;
+	if (request.is_docs) {
+		sl_stages_docs(ctl->output.stream);
+		return SL_CTL_OK;
+	}
 	code = sl_ctl_attach(ctl, &shm);
 	if (code != SL_CTL_OK)
 		return code;

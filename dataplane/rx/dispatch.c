@@ -51,7 +51,7 @@ static void flush_ring(struct sl_dispatch *dispatch, uint32_t ring)
 	}
 }
 
-static void append_direct(struct sl_dispatch *dispatch, uint32_t count)
+void sl_dispatch_direct(struct sl_dispatch *dispatch, uint32_t count)
 {
 	struct sl_worker_counters *worker_counters = dispatch->append->counters;
 
@@ -64,7 +64,7 @@ static void append_direct(struct sl_dispatch *dispatch, uint32_t count)
 	sl_append_burst(dispatch->append, dispatch->direct, count);
 }
 
-void sl_dispatch_burst(struct sl_dispatch *dispatch, struct sl_burst *burst)
+uint32_t sl_dispatch_burst(struct sl_dispatch *dispatch, struct sl_burst *burst)
 {
 	const struct sl_steer_table *steer = dispatch->steer;
 	uint8_t touched[SL_BURST_COUNT_MAX];
@@ -90,11 +90,9 @@ void sl_dispatch_burst(struct sl_dispatch *dispatch, struct sl_burst *burst)
 	}
 	dispatch->counters->events += burst->count;
 	dispatch->counters->event_bytes += bytes;
-	burst->count = 0;
 	for (uint32_t i = 0; i < touched_count; i++)
 		flush_ring(dispatch, touched[i]);
-	if (direct_count > 0)
-		append_direct(dispatch, direct_count);
+	return direct_count;
 }
 
 bool sl_dispatch_send_marker(struct sl_dispatch *dispatch, uint64_t id)

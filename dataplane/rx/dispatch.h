@@ -29,9 +29,13 @@ struct sl_dispatch {
 	struct sl_event direct[SL_BURST_COUNT_MAX];
 };
 
-// Hands the burst's events on; those whose ring is full are counted and freed. The burst is empty
-// afterwards.
-void sl_dispatch_burst(struct sl_dispatch *dispatch, struct sl_burst *burst);
+// Takes over the burst's mbufs: hands the events of other lcores on; those whose ring is full are
+// counted and freed. Returns how many events are this lcore's own: they are then with dispatch, for
+// sl_dispatch_direct.
+uint32_t sl_dispatch_burst(struct sl_dispatch *dispatch, struct sl_burst *burst);
+
+// Appends the count events that sl_dispatch_burst has left, at least one.
+void sl_dispatch_direct(struct sl_dispatch *dispatch, uint32_t count);
 
 // Sends the marker of snapshot id into every ring that has not had it yet. True when all have it.
 bool sl_dispatch_send_marker(struct sl_dispatch *dispatch, uint64_t id);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // One turn of the RX side. The stages are called here and nowhere else.
+#include "lap.h"
 #include "lcore.h"
 #include "rx/parse.h"
 #include "rx/steer.h"
@@ -20,36 +21,63 @@ static void count_frames(struct sl_rx *rx, uint32_t port_index, uint32_t frame_c
 	rx->counters->bursts++;
 }
 
-static uint32_t receive_and_hand_on(struct sl_rx *rx, const struct sl_rx_queue *queue)
+// Inlined twice, once with NULL for cycles: there the laps fold away, not an instruction is left of
+// them.
+static SL_ALWAYS_INLINE uint32_t receive_and_hand_on(
+	struct sl_rx *rx, const struct sl_rx_queue *queue, struct sl_lcore_cycles *cycles)
 {
 	struct sl_burst *burst = &rx->burst;
+	uint64_t lap_tsc = sl_lap_start(cycles);
 	uint32_t frame_count =
 		rte_eth_rx_burst(queue->port_id, queue->queue_id, burst->mbufs, SL_BURST_COUNT_MAX);
+	uint32_t direct_count;
 
-	if (frame_count == 0)
+	if (frame_count == 0) {
+		sl_lap(cycles, SL_TIMED_RECEIVE_EMPTY, 1, &lap_tsc);
 		return 0;
+	}
 	burst->count = frame_count;
 	burst->dead_count = 0;
 	burst->receive_ns = sl_clock_now_ns(rx->clock);
-	SL_STORE(*rx->stage, SL_STAGE_PARSE);
 	count_frames(rx, queue->port_index, frame_count);
+	sl_lap(cycles, SL_TIMED_RECEIVE, frame_count, &lap_tsc);
+	SL_STORE(*rx->stage, SL_STAGE_PARSE);
 	sl_parse_burst(rx->parse, burst, rx->counters);
-	SL_STORE(*rx->stage, SL_STAGE_STEER);
-	sl_steer_burst(rx->dispatch.steer, burst);
-	sl_dispatch_burst(&rx->dispatch, burst);
 	if (burst->dead_count > 0)
 		rte_pktmbuf_free_bulk(burst->dead, burst->dead_count);
+	sl_lap(cycles, SL_TIMED_PARSE, frame_count, &lap_tsc);
+	SL_STORE(*rx->stage, SL_STAGE_STEER);
+	sl_steer_burst(rx->dispatch.steer, burst);
+	sl_lap(cycles, SL_TIMED_STEER, burst->count, &lap_tsc);
+	direct_count = sl_dispatch_burst(&rx->dispatch, burst);
+	sl_lap(cycles, SL_TIMED_DISPATCH, burst->count, &lap_tsc);
+	if (direct_count > 0) {
+		SL_STORE(*rx->stage, SL_STAGE_APPEND);
+		sl_dispatch_direct(&rx->dispatch, direct_count);
+		sl_lap(cycles, SL_TIMED_APPEND, direct_count, &lap_tsc);
+	}
 	SL_STORE(*rx->stage, SL_STAGE_RECEIVE);
 	return frame_count;
 }
 
-uint32_t sl_rx_turn(struct sl_rx *rx)
+static SL_ALWAYS_INLINE uint32_t turn(struct sl_rx *rx, struct sl_lcore_cycles *cycles)
 {
 	uint32_t frame_count = 0;
 
 	SL_STORE(*rx->stage, SL_STAGE_RECEIVE);
 	for (uint32_t i = 0; i < rx->queue_count; i++)
-		frame_count += receive_and_hand_on(rx, &rx->queues[i]);
+		frame_count += receive_and_hand_on(rx, &rx->queues[i], cycles);
 	rx->counters->turns++;
+	sl_lap_publish_elapsed(cycles);
 	return frame_count;
+}
+
+uint32_t sl_rx_turn(struct sl_rx *rx)
+{
+	return turn(rx, NULL);
+}
+
+uint32_t sl_rx_turn_timed(struct sl_rx *rx)
+{
+	return turn(rx, rx->cycles);
 }

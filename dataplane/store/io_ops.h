@@ -29,8 +29,8 @@ struct sl_io_ops {
 	// Queues a write; it may start at the next submit. Returns 0, or -EAGAIN when the queue is
 	// full (try again after reap).
 	int (*queue)(struct sl_io *io, struct sl_io_request *request);
-	// Hands queued writes to the kernel. Returns 0 or a negative errno; what was not taken
-	// stays queued.
+	// Hands queued writes to the kernel. Returns how many it took, or a negative errno; what
+	// was not taken stays queued.
 	int (*submit)(struct sl_io *io);
 	// Takes up to count_max completions without waiting, in whatever order they come; sets
 	// result of each. Returns their number.

@@ -91,6 +91,7 @@ struct sl_lane {
 	const uint16_t *owned; // partitions that live in this lane
 	struct sl_source_dictionary *sources; // NULL when no stream of the class keeps sources
 	struct sl_worker_counters *counters; // of the worker
+	struct sl_lcore_cycles *cycles; // of the worker's lcore; NULL: stages are not measured
 	struct sl_shm_lane *shm;
 	struct sl_shm_partition *shm_partitions; // store-wide array
 	uint64_t epoch;

@@ -2,6 +2,7 @@
 // Opening and sealing batches of a lane.
 #include "format/batch_scan.h"
 #include "format/crc32c.h"
+#include "lap.h"
 #include "store/lane_internal.h"
 #include "store/source_dictionary.h"
 
@@ -149,6 +150,7 @@ void sl_lane_finish_batch(struct sl_lane *lane, struct sl_batch *batch, enum sl_
 void sl_lane_seal(struct sl_lane *lane, uint64_t now_ns)
 {
 	struct sl_batch *batch = lane->open_batch;
+	uint64_t start_tsc = lane->cycles != NULL ? __rdtsc() : 0;
 
 	batch->event_count = lane->event_count;
 	batch->event_bytes = lane->event_bytes;
@@ -165,4 +167,6 @@ void sl_lane_seal(struct sl_lane *lane, uint64_t now_ns)
 	lane->event_count = 0;
 	lane->cursor = NULL;
 	lane->limit = NULL;
+	if (lane->cycles != NULL)
+		sl_lap_nested(lane->cycles, SL_TIMED_SEAL, batch->event_count, start_tsc);
 }

@@ -22,12 +22,8 @@ int sl_uring_queue(struct sl_io *io, struct sl_io_request *request)
 int sl_uring_submit(struct sl_io *io)
 {
 	struct sl_uring *uring = (struct sl_uring *)io;
-	int result;
 
-	if (io_uring_sq_ready(&uring->ring) == 0)
-		return 0;
-	result = io_uring_submit(&uring->ring);
-	return result < 0 ? result : 0;
+	return io_uring_sq_ready(&uring->ring) == 0 ? 0 : io_uring_submit(&uring->ring);
 }
 
 uint32_t sl_uring_reap(struct sl_io *io, struct sl_io_request **done, uint32_t count_max)

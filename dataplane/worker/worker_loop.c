@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // One turn of the worker side. The stages are called here and nowhere else.
 #include "burst.h"
+#include "lap.h"
 #include "lcore.h"
 
 #include <rte_ring_elem.h>
@@ -9,13 +10,20 @@
 
 #define REAP_COUNT_MAX 64
 
-static uint32_t reap_writes(struct sl_worker *worker, uint64_t now_ns)
+// What takes cycles is inlined twice, once with NULL for them: there the laps fold away, not an
+// instruction is left of them.
+static SL_ALWAYS_INLINE uint32_t reap_writes(
+	struct sl_worker *worker, uint64_t now_ns, struct sl_lcore_cycles *cycles)
 {
 	struct sl_io_request *done[REAP_COUNT_MAX];
+	uint64_t lap_tsc = sl_lap_start(cycles);
 	uint32_t count = worker->io->ops->reap(worker->io, done, REAP_COUNT_MAX);
+	uint64_t stored_before = worker->counters->stored;
 
 	for (uint32_t i = 0; i < count; i++)
 		sl_lane_complete(done[i]->owner, done[i], now_ns);
+	if (count > 0)
+		sl_lap(cycles, SL_TIMED_REAP, worker->counters->stored - stored_before, &lap_tsc);
 	return count;
 }
 
@@ -38,23 +46,30 @@ static void take_markers(
 	*event_count = kept_count;
 }
 
-static uint32_t drain_ring(struct sl_worker *worker, struct sl_worker_ring *ring)
+static SL_ALWAYS_INLINE uint32_t drain_ring(
+	struct sl_worker *worker, struct sl_worker_ring *ring, struct sl_lcore_cycles *cycles)
 {
 	struct sl_event events[SL_BURST_COUNT_MAX];
+	uint64_t lap_tsc = sl_lap_start(cycles);
 	unsigned int left_count;
 	uint32_t taken_count = rte_ring_sc_dequeue_burst_elem(
 		ring->ring, events, sizeof(events[0]), SL_BURST_COUNT_MAX, &left_count);
 	uint32_t event_count = taken_count;
 
-	if (taken_count == 0)
+	if (taken_count == 0) {
+		sl_lap(cycles, SL_TIMED_DEQUEUE_EMPTY, 1, &lap_tsc);
 		return 0;
+	}
 	take_markers(ring, events, &event_count);
 	SL_STORE(ring->shm->dequeued, ring->shm->dequeued + event_count);
 	SL_STORE(ring->shm->occupancy_max,
 		SL_MAX(ring->shm->occupancy_max, (uint64_t)taken_count + left_count));
 	worker->counters->dequeued += event_count;
-	if (event_count > 0)
+	sl_lap(cycles, SL_TIMED_DEQUEUE, event_count, &lap_tsc);
+	if (event_count > 0) {
 		sl_append_burst(&worker->append, events, event_count);
+		sl_lap(cycles, SL_TIMED_APPEND, event_count, &lap_tsc);
+	}
 	return taken_count;
 }
 
@@ -68,24 +83,47 @@ static void publish_open_events(struct sl_worker *worker)
 	SL_STORE(worker->counters->open_events, open_events);
 }
 
-uint32_t sl_worker_turn(struct sl_worker *worker)
+// The events submitted are those sealed since the last submission that took any.
+static SL_ALWAYS_INLINE void submit_writes(struct sl_worker *worker, struct sl_lcore_cycles *cycles)
+{
+	uint64_t lap_tsc = sl_lap_start(cycles);
+	int taken_count = worker->io->ops->submit(worker->io);
+
+	if (cycles != NULL && taken_count > 0)
+		sl_lap(cycles, SL_TIMED_SUBMIT,
+			cycles->stages[SL_TIMED_SEAL].count - cycles->stages[SL_TIMED_SUBMIT].count,
+			&lap_tsc);
+}
+
+static SL_ALWAYS_INLINE uint32_t turn(struct sl_worker *worker, struct sl_lcore_cycles *cycles)
 {
 	uint64_t now_ns = sl_clock_now_ns(worker->clock);
 	uint32_t work;
 
 	SL_STORE(*worker->stage, SL_STAGE_REAP);
-	work = reap_writes(worker, now_ns);
+	work = reap_writes(worker, now_ns, cycles);
 	SL_STORE(*worker->stage, SL_STAGE_APPEND);
 	for (uint32_t i = 0; i < worker->ring_count; i++)
-		work += drain_ring(worker, &worker->rings[i]);
+		work += drain_ring(worker, &worker->rings[i], cycles);
 	SL_STORE(*worker->stage, SL_STAGE_SEAL);
 	for (uint32_t i = 0; i < worker->lane_count; i++)
 		work += sl_lane_tick(worker->lanes[i], now_ns);
 	SL_STORE(*worker->stage, SL_STAGE_SUBMIT);
-	worker->io->ops->submit(worker->io);
+	submit_writes(worker, cycles);
 	publish_open_events(worker);
 	worker->counters->turns++;
+	sl_lap_publish_elapsed(cycles);
 	return work;
+}
+
+uint32_t sl_worker_turn(struct sl_worker *worker)
+{
+	return turn(worker, NULL);
+}
+
+uint32_t sl_worker_turn_timed(struct sl_worker *worker)
+{
+	return turn(worker, worker->cycles);
 }
 
 bool sl_worker_rings_are_empty(const struct sl_worker *worker)

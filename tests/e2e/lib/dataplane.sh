@@ -16,12 +16,14 @@ dataplane_starts=0
 #   segment_bytes=16777216                    in_flight_max=8          keep_source=false
 #   mbufs=32768         rx_descriptors=4096   queues=0
 #   rx_cpus= worker_cpus= main_cpu= ring_entries= (empty: left to the data plane; lists as 0,1)
+#   stage_cycles=false
 # A second stream, or whatever else, is for the test to add.
 write_config() {
 	local device=af_xdp:$appliance_if store=$work/store runtime_dir=/run/sluice stream=plays port=5000 \
 		partitions=16 key=flow durability=durable batch_bytes=524288 linger_us=1000 \
 		retention_bytes=0 segment_bytes=16777216 in_flight_max=8 keep_source=false mbufs=32768 \
-		rx_descriptors=4096 queues=0 rx_cpus='' worker_cpus='' main_cpu='' ring_entries='' setting
+		rx_descriptors=4096 queues=0 rx_cpus='' worker_cpus='' main_cpu='' ring_entries='' \
+		stage_cycles=false setting
 	for setting in "$@"; do
 		[[ -v ${setting%%=*} ]] || fail "write_config knows no key ${setting%%=*}"
 		local "$setting"
@@ -54,8 +56,9 @@ write_config() {
 		  mbufs: $mbufs
 	YAML
 	[ -z "$ring_entries" ] || echo "  ring_entries: $ring_entries"
-	if [ -n "$rx_cpus$worker_cpus$main_cpu" ]; then
+	if [ "$rx_cpus$worker_cpus$main_cpu$stage_cycles" != false ]; then
 		echo 'lcores:'
+		echo "  stage_cycles: $stage_cycles"
 		[ -z "$rx_cpus" ] || echo "  rx_cpus: [$rx_cpus]"
 		[ -z "$worker_cpus" ] || echo "  worker_cpus: [$worker_cpus]"
 		[ -z "$main_cpu" ] || echo "  main_cpu: $main_cpu"

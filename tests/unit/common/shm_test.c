@@ -13,6 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define TEXT(word) #word
+#define VERSION_TEXT(number) TEXT(number)
+
 static const struct sl_shm_counts counts = {
 	.port_count = 2,
 	.lcore_count = 3,
@@ -137,8 +140,9 @@ static void open_refuses_what_is_damaged_or_of_another_version(void)
 		{offsetof(struct sl_shm_header, magic), 1, 8,
 			"is no shared memory of a Sluice data plane"},
 		{offsetof(struct sl_shm_header, version), 99, 4,
-			"has layout version 99, this program reads 1; use the sluicectl that came "
-			"with sluice-dataplane " SL_VERSION},
+			"has layout version 99, this program reads " VERSION_TEXT(
+				SL_SHM_VERSION) "; use the sluicectl that came "
+						"with sluice-dataplane " SL_VERSION},
 		{offsetof(struct sl_shm_header, total_bytes), 4096, 8, "is cut short or damaged"},
 		{offsetof(struct sl_shm_header, lane_offset), 1ull << 40, 8,
 			"is cut short or damaged"},

@@ -118,6 +118,35 @@ static void stats_have_every_counter_of_every_lcore(void)
 	sl_made_segment_destroy(&made);
 }
 
+static void stages_are_listed_where_they_are_measured(void)
+{
+	struct sl_made_segment made;
+
+	CU_ASSERT_EQUAL_FATAL(sl_made_segment_create(&made), 0);
+	json_t *none = sl_stats_json_stages(&made.shm);
+	CU_ASSERT(json_is_array(none));
+	CU_ASSERT_EQUAL(json_array_size(none), 0);
+	json_decref(none);
+	struct sl_lcore_cycles *cycles = &made.shm.lcores[2].cycles;
+	cycles->elapsed = 10000;
+	cycles->stages[SL_TIMED_RECEIVE_EMPTY] = (struct sl_stage_cycles){100, 5, 5};
+	cycles->stages[SL_TIMED_SUBMIT] = (struct sl_stage_cycles){500, 0, 2};
+	json_t *stages = sl_stats_json_stages(&made.shm);
+	CU_ASSERT_EQUAL_FATAL(json_array_size(stages), 2);
+	const json_t *polls = json_array_get(stages, 0);
+	CU_ASSERT_EQUAL(integer_at(polls, "lcore"), 3);
+	CU_ASSERT_STRING_EQUAL(text_at(polls, "stage"), "receive_empty");
+	CU_ASSERT_STRING_EQUAL(text_at(polls, "unit"), "polls");
+	CU_ASSERT_EQUAL(json_real_value(json_object_get(polls, "cycles_per_event")), 20);
+	CU_ASSERT_EQUAL(json_real_value(json_object_get(polls, "share_percent")), 1);
+	const json_t *submit = json_array_get(stages, 1);
+	CU_ASSERT_EQUAL(integer_at(submit, "calls"), 2);
+	CU_ASSERT_EQUAL(integer_at(submit, "cycles"), 500);
+	CU_ASSERT(json_is_null(json_object_get(submit, "cycles_per_event")));
+	json_decref(stages);
+	sl_made_segment_destroy(&made);
+}
+
 static void drops_list_every_reason_with_its_sum(void)
 {
 	struct sl_made_segment made;
@@ -236,6 +265,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(status_names_states_and_places),
 	SL_TEST(totals_are_the_sums_over_all_lcores),
 	SL_TEST(stats_have_every_counter_of_every_lcore),
+	SL_TEST(stages_are_listed_where_they_are_measured),
 	SL_TEST(drops_list_every_reason_with_its_sum),
 	SL_TEST(partitions_are_listed_stream_by_stream),
 	SL_TEST(a_segment_with_foreign_words_still_gives_a_document),

@@ -59,6 +59,20 @@ static void open_port(void)
 	CU_ASSERT_EQUAL_FATAL(rte_eth_dev_start(port_id), 0);
 }
 
+// Each lcore measures its stages.
+static void measure_stages(void)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		lcores[i].cycles = &shm_lcores[i].cycles;
+		if (lcores[i].rx != NULL)
+			lcores[i].rx->cycles = lcores[i].cycles;
+		if (lcores[i].worker != NULL) {
+			lcores[i].worker->cycles = lcores[i].cycles;
+			fixture.lane.cycles = lcores[i].cycles;
+		}
+	}
+}
+
 // Both roles, connected by one ring unless is_direct.
 static void open_lcores(bool is_direct)
 {
@@ -237,6 +251,68 @@ static void one_lcore_that_does_both_needs_no_ring(void)
 	expect_all_stored(1);
 	CU_ASSERT_EQUAL(shm_lcores[0].rx.enqueued, 0);
 	CU_ASSERT_EQUAL(shm_lcores[0].rx.direct, shm_lcores[0].rx.events);
+	CU_ASSERT_EQUAL(shm_lcores[0].cycles.elapsed, 0); // nobody asked for them
+	close_lcores();
+}
+
+static uint64_t counted(uint32_t lcore, enum sl_timed_stage stage)
+{
+	return shm_lcores[lcore].cycles.stages[stage].count;
+}
+
+// Every stage that ran took time, and all of them together no more than has passed.
+static void expect_stages_fit(const struct sl_lcore_cycles *cycles)
+{
+	uint64_t total = 0;
+
+	for (int i = 0; i < SL_TIMED_STAGE_COUNT; i++) {
+		const struct sl_stage_cycles *spent = &cycles->stages[i];
+
+		CU_ASSERT_EQUAL(spent->cycles > 0, spent->calls > 0);
+		total += spent->cycles;
+	}
+	CU_ASSERT(total > 0);
+	CU_ASSERT(total <= cycles->elapsed);
+}
+
+static void expect_stages_count(uint32_t rx_lcore, uint32_t worker_lcore)
+{
+	const struct sl_rx_counters *received = &shm_lcores[rx_lcore].rx;
+	const struct sl_worker_counters *worked = &shm_lcores[worker_lcore].worker;
+
+	CU_ASSERT_EQUAL(counted(rx_lcore, SL_TIMED_RECEIVE), received->frames);
+	CU_ASSERT_EQUAL(counted(rx_lcore, SL_TIMED_PARSE), received->frames);
+	CU_ASSERT_EQUAL(counted(rx_lcore, SL_TIMED_STEER), received->datagrams);
+	CU_ASSERT_EQUAL(counted(rx_lcore, SL_TIMED_DISPATCH), received->events);
+	CU_ASSERT_EQUAL(counted(worker_lcore, SL_TIMED_DEQUEUE), worked->dequeued);
+	CU_ASSERT_EQUAL(counted(worker_lcore, SL_TIMED_APPEND), worked->dequeued + worked->direct);
+	CU_ASSERT_EQUAL(counted(worker_lcore, SL_TIMED_SEAL), worked->stored);
+	CU_ASSERT_EQUAL(counted(worker_lcore, SL_TIMED_REAP), worked->stored);
+}
+
+static void stages_are_measured_once_each_on_two_lcores(void)
+{
+	open_lcores(false);
+	measure_stages();
+	run_under_load(2);
+	expect_all_stored(2);
+	expect_stages_count(0, 1);
+	expect_stages_fit(&shm_lcores[0].cycles);
+	expect_stages_fit(&shm_lcores[1].cycles);
+	CU_ASSERT_EQUAL(counted(0, SL_TIMED_APPEND), 0);
+	CU_ASSERT(counted(1, SL_TIMED_DEQUEUE_EMPTY) > 0);
+	close_lcores();
+}
+
+static void stages_are_measured_once_each_on_one_lcore_that_does_both(void)
+{
+	open_lcores(true);
+	measure_stages();
+	run_under_load(1);
+	expect_all_stored(1);
+	expect_stages_count(0, 0);
+	expect_stages_fit(&shm_lcores[0].cycles);
+	CU_ASSERT(counted(0, SL_TIMED_RECEIVE_EMPTY) > 0);
 	close_lcores();
 }
 
@@ -296,6 +372,8 @@ static void every_mbuf_of_a_run_comes_back(void)
 static const struct sl_test tests[] = {
 	SL_TEST(two_lcores_store_what_they_receive_and_every_snapshot_adds_up),
 	SL_TEST(one_lcore_that_does_both_needs_no_ring),
+	SL_TEST(stages_are_measured_once_each_on_two_lcores),
+	SL_TEST(stages_are_measured_once_each_on_one_lcore_that_does_both),
 	SL_TEST(a_second_signal_ends_a_drain_that_hangs),
 	SL_TEST(every_mbuf_of_a_run_comes_back),
 };

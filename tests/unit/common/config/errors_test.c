@@ -101,7 +101,7 @@ static const struct bad_file shape[] = {
 		"entries, each a mapping with the keys " CLASS_KEYS},
 	{REST "lcores: [1]\n",
 		"7: lcores: has the wrong shape: must be a mapping with the keys "
-		"rx_cpus, worker_cpus, main_cpu"},
+		"rx_cpus, worker_cpus, main_cpu, stage_cycles"},
 	{STREAM("name: [a], port: 1, partitions: 1"),
 		"6: streams.name: has the wrong shape: must be " NAME_WORDS},
 	{STREAM("name: a, port: {b: 1}, partitions: 1"),

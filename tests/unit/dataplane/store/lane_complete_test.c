@@ -57,7 +57,7 @@ static void watermarks_move_in_order_when_completions_come_in_reverse(void)
 	sl_fixture_open(
 		&fixture, &(struct sl_fixture_options){.durability = SL_DURABILITY_DURABLE});
 	seal_batches(&fixture, 4);
-	CU_ASSERT_EQUAL(fixture.io->ops->submit(fixture.io), 0);
+	CU_ASSERT(fixture.io->ops->submit(fixture.io) >= 0);
 	while (count < 4)
 		count += fixture.io->ops->reap(fixture.io, done + count, 4 - count);
 	for (uint64_t number = 5; number > 1; number--) {

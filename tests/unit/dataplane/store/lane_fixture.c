@@ -205,7 +205,7 @@ uint32_t sl_fixture_turn(struct sl_fixture *fixture, uint64_t now_ns)
 	for (uint32_t i = 0; i < count; i++)
 		sl_lane_complete(done[i]->owner, done[i], now_ns);
 	sl_lane_tick(&fixture->lane, now_ns);
-	CU_ASSERT_EQUAL(fixture->io->ops->submit(fixture->io), 0);
+	CU_ASSERT(fixture->io->ops->submit(fixture->io) >= 0);
 	return count;
 }
 
