@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define TICKS_PER_HEARTBEAT (100 / SL_TICK_MS)
+#define SUBMIT_ERROR_BEATS 2
 #define TICKS_PER_SECOND (1000 / SL_TICK_MS)
 
 // A stop signal that came before the event loop was there to take it; 0 none.
@@ -57,6 +58,30 @@ static void watch_lanes(struct sl_control *control)
 	}
 }
 
+// One refusal is nothing: the queue's memory may be short for a moment. Two heartbeats of it are
+// said, once.
+static void watch_submits(struct sl_control *control)
+{
+	struct sl_dataplane *dataplane = control->dataplane;
+
+	for (uint32_t i = 0; i < dataplane->layout.lcore_count; i++) {
+		const struct sl_lcore *lcore = &dataplane->lcores[i];
+		uint32_t *beats = &control->submit_error_beats[i];
+		int error = lcore->worker == NULL ? 0 : SL_LOAD(lcore->worker->submit_error);
+
+		if (error != 0 && ++*beats == SUBMIT_ERROR_BEATS)
+			sl_log_error("store",
+				"worker %u: the kernel takes no writes: %s; they are tried again every turn, and events are refused as lane_full; check memory limits (RLIMIT_MEMLOCK, cgroup)",
+				lcore->shm->worker_index, strerror(-error));
+		if (error != 0)
+			continue;
+		if (*beats >= SUBMIT_ERROR_BEATS)
+			sl_log_notice("store", "worker %u: the kernel takes writes again",
+				lcore->shm->worker_index);
+		*beats = 0;
+	}
+}
+
 static void follow_clock(struct sl_dataplane *dataplane)
 {
 	int64_t step_ns;
@@ -80,6 +105,7 @@ static void on_tick(uv_timer_t *timer)
 	if (control->tick_count % TICKS_PER_HEARTBEAT == 0) {
 		SL_STORE(dataplane->shm.header->heartbeat_ns, wall_ns());
 		watch_lanes(control);
+		watch_submits(control);
 	}
 	if (control->tick_count % TICKS_PER_SECOND == 0) {
 		follow_clock(dataplane);

@@ -64,6 +64,8 @@ struct sl_worker {
 	struct sl_lcore_cycles *cycles; // NULL: stages are not measured
 	// Written by the lcore.
 	struct sl_append append;
+	int32_t submit_error; // negative errno while io takes no writes, else 0; read by the main
+			      // lcore, which says so when it lasts
 };
 
 struct sl_lcore {

@@ -21,6 +21,9 @@ static void note_birth_error(struct sl_kept_lane *kept, int error, const char *t
 		sl_log_error(
 			"store", "lane %u: cannot make its next segment: %s", lane->lane, text);
 	SL_STORE(lane->spare_error, error);
+	// Whatever bears this number could not be taken back: numbers may have gaps.
+	if (error == -EEXIST)
+		kept->config.next_segment++;
 	kept->birth_wait_turns = BIRTH_RETRY_TURNS;
 }
 
@@ -45,7 +48,7 @@ static struct sl_segment *recycle(struct sl_keeper *keeper, struct sl_kept_lane 
 		kept->config.path, kept->config.next_segment, keeper->config.segment_bytes, &err);
 	if (segment == NULL) {
 		// A reader holds it, or it is of another size: it expires as usual, by its name
-		// alone.
+		// alone. So does one whose name is gone already, for want of a flushed directory.
 		sl_log_debug("store", "lane %u: %s", kept->config.number, err.text);
 		return NULL;
 	}
@@ -72,8 +75,7 @@ static bool begin_forming(struct sl_keeper *keeper, struct sl_kept_lane *kept)
 		return false;
 	}
 	if (SL_LOAD(lane->spare_error) != 0)
-		sl_log_notice(
-			"store", "lane %u: there is room for its next segment again", lane->lane);
+		sl_log_notice("store", "lane %u: its next segment can be made again", lane->lane);
 	SL_STORE(lane->spare_error, 0);
 	kept->config.next_segment++;
 	kept->open_count++;

@@ -33,6 +33,7 @@ enum sl_batch_state {
 	SL_BATCH_OPEN,
 	SL_BATCH_WRITING,
 	SL_BATCH_RETRY,
+	SL_BATCH_FAILED,
 	SL_BATCH_WRITTEN
 };
 
@@ -77,7 +78,10 @@ struct sl_lane {
 	uint32_t under_way; // writes handed to io and not back: their buffers belong to the kernel
 	uint32_t free_count;
 	uint8_t last_kind; // of the last sealed batch
+	bool is_disk_full; // a write met ENOSPC or EDQUOT, and none has succeeded since
+	bool is_halted; // a write has failed: none is started, those under way are waited for
 	bool failed;
+	int32_t halt_error; // the first of those failures
 	struct sl_segment *segment; // current
 	struct sl_segment *full_segment; // the one before, until all its batches are retired
 	uint64_t previous_segment; // its number, which stays; 0: the current one is the first of
@@ -128,12 +132,13 @@ bool sl_lane_make_room(struct sl_lane *lane, uint32_t run_bytes, uint64_t receiv
 // Seals the open batch (table, checksums, header) and queues its write. There must be one.
 void sl_lane_seal(struct sl_lane *lane, uint64_t now_ns);
 
-// Takes a completed write of this lane: continues a short one, sends EAGAIN, EINTR and ENOSPC
-// again, fails the lane on anything else, and retires in order.
+// Takes a completed write of this lane: continues a short one, sends EAGAIN, EINTR, ENOSPC and
+// EDQUOT again, halts the lane on anything else, and retires in order.
 void sl_lane_complete(struct sl_lane *lane, struct sl_io_request *request, uint64_t now_ns);
 
-// Once a turn: linger, eager batches, retries, idle marks, handing full segments to the keeper.
-// Returns the work done.
+// Once a turn: linger, eager batches, retries, idle marks, handing full segments to the keeper, and
+// failing a halted lane once all its writes are back: what was written in front of the failure is
+// stored. Returns the work done.
 uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns);
 
 // Gives up everything that is not retired: counts it as reason and refuses from now on with the

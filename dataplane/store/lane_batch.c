@@ -45,12 +45,16 @@ bool sl_lane_make_room(struct sl_lane *lane, uint32_t run_bytes, uint64_t receiv
 {
 	if (sl_unlikely(lane->failed))
 		return false;
+	if (sl_unlikely(lane->is_halted)) {
+		lane->refusal = SL_DROP_LANE_FAILED;
+		return false;
+	}
 	if (sl_unlikely(
 		    SL_BATCH_RUNS_OFFSET + run_bytes + SL_LANE_TAIL_BYTES > lane->batch_bytes)) {
 		lane->refusal = SL_DROP_TOO_LARGE;
 		return false;
 	}
-	lane->refusal = SL_DROP_LANE_FULL;
+	lane->refusal = lane->is_disk_full ? SL_DROP_DISK_FULL : SL_DROP_LANE_FULL;
 	if (lane->open_batch != NULL) {
 		// The drive has all the batches it may have: this one waits, and what does not fit
 		// is refused.

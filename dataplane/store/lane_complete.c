@@ -12,7 +12,7 @@
 void sl_lane_send(struct sl_lane *lane, struct sl_batch *batch, uint64_t now_ns)
 {
 	batch->submit_ns = now_ns;
-	if (sl_likely(lane->io->ops->queue(lane->io, &batch->request) == 0)) {
+	if (sl_likely(!lane->is_halted && lane->io->ops->queue(lane->io, &batch->request) == 0)) {
 		batch->state = SL_BATCH_WRITING;
 		lane->under_way++;
 		return;
@@ -117,36 +117,56 @@ static void write_again(struct sl_lane *lane, struct sl_batch *batch, uint64_t n
 		lane->retry_ns == 0 ? not_before_ns : SL_MIN(lane->retry_ns, not_before_ns);
 }
 
+static void note_room(struct sl_lane *lane, bool is_disk_full)
+{
+	if (sl_likely(lane->is_disk_full == is_disk_full))
+		return;
+	lane->is_disk_full = is_disk_full;
+	SL_STORE(lane->shm->state, is_disk_full ? SL_LANE_DISK_FULL : SL_LANE_ACTIVE);
+}
+
+// What the failed range holds is unknown, and so is the order of what follows: nothing more goes to
+// this segment.
+static void halt(struct sl_lane *lane, struct sl_batch *batch, int error)
+{
+	batch->state = SL_BATCH_FAILED;
+	if (!lane->is_halted)
+		lane->halt_error = error;
+	lane->is_halted = true;
+}
+
 void sl_lane_complete(struct sl_lane *lane, struct sl_io_request *request, uint64_t now_ns)
 {
 	struct sl_batch *batch = &lane->batches[request->user];
 	struct sl_worker_counters *counters = lane->counters;
 	uint64_t took_ns = now_ns > batch->submit_ns ? now_ns - batch->submit_ns : 0;
+	int32_t result = request->result;
 
 	lane->under_way--;
 	if (lane->failed)
 		return;
 	counters->write_ns_total += took_ns;
 	counters->write_ns_max = SL_MAX(counters->write_ns_max, took_ns);
-	if (sl_likely(request->result == (int32_t)request->bytes)) {
+	if (sl_likely(result == (int32_t)request->bytes)) {
 		batch->state = SL_BATCH_WRITTEN;
+		note_room(lane, false);
 		retire_in_order(lane);
-	} else if (request->result > 0 && request->result % (int32_t)SL_BLOCK_BYTES == 0) {
+	} else if (result > 0 && result % (int32_t)SL_BLOCK_BYTES == 0) {
 		counters->writes_short++;
-		request->data = (const char *)request->data + request->result;
-		request->position += (uint64_t)request->result;
-		request->bytes -= (uint32_t)request->result;
+		request->data = (const char *)request->data + result;
+		request->position += (uint64_t)result;
+		request->bytes -= (uint32_t)result;
 		write_again(lane, batch, now_ns);
-	} else if (request->result == -EAGAIN || request->result == -EINTR) {
+	} else if (result == -EAGAIN || result == -EINTR) {
 		counters->writes_retried++;
 		write_again(lane, batch, now_ns);
-	} else if (request->result == -ENOSPC) {
+	} else if (result == -ENOSPC || result == -EDQUOT) {
 		counters->writes_retried++;
+		note_room(lane, true);
 		write_again(lane, batch, now_ns + SL_LANE_RETRY_NS);
 	} else {
 		// Also a completion of no bytes, or one that cuts a block: O_DIRECT does not do
 		// that on a healthy file.
-		sl_lane_fail(
-			lane, SL_DROP_LANE_FAILED, request->result < 0 ? request->result : -EIO);
+		halt(lane, batch, result < 0 ? result : -EIO);
 	}
 }

@@ -30,6 +30,20 @@ void sl_lane_write_states(struct sl_lane *lane, enum sl_batch_kind kind, uint64_
 	}
 }
 
+// Why there is no next segment: no room for it is an operating state, anything else is trouble of
+// the drive, which the keeper has logged. A birth that is merely late leaves the refusal as it is.
+static void refuse_without_spare(struct sl_lane *lane)
+{
+	int error = SL_LOAD(lane->spare_error);
+
+	if (error == -ENOSPC || error == -EDQUOT) {
+		lane->refusal = SL_DROP_DISK_FULL;
+		SL_STORE(lane->shm->state, SL_LANE_DISK_FULL);
+	} else if (error != 0) {
+		lane->refusal = SL_DROP_DRIVE_FAILED;
+	}
+}
+
 bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
 {
 	struct sl_segment *spare;
@@ -45,10 +59,7 @@ bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
 		return false;
 	spare = SL_LOAD_ACQUIRE(lane->spare);
 	if (spare == NULL) {
-		if (SL_LOAD(lane->spare_error) == -ENOSPC) {
-			lane->refusal = SL_DROP_DISK_FULL;
-			SL_STORE(lane->shm->state, SL_LANE_DISK_FULL);
-		}
+		refuse_without_spare(lane);
 		return false;
 	}
 	SL_STORE_RELEASE(lane->spare, NULL);

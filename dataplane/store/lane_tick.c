@@ -64,9 +64,14 @@ uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns)
 
 	if (sl_unlikely(lane->failed))
 		return 0;
-	if (sl_unlikely(SL_LOAD_ACQUIRE(lane->seal_error) != 0)) {
-		sl_lane_fail(lane, SL_DROP_LANE_FAILED, lane->seal_error);
-		return 1;
+	if (sl_unlikely(SL_LOAD_ACQUIRE(lane->seal_error) != 0 && !lane->is_halted)) {
+		lane->halt_error = lane->seal_error;
+		lane->is_halted = true;
+	}
+	if (sl_unlikely(lane->is_halted)) {
+		if (lane->under_way == 0)
+			sl_lane_fail(lane, SL_DROP_LANE_FAILED, lane->halt_error);
+		return lane->under_way == 0;
 	}
 	if (sl_unlikely(lane->retry_ns != 0 && now_ns >= lane->retry_ns))
 		work += send_again(lane, now_ns);

@@ -96,11 +96,11 @@ static int give_birth(const char *lane_path, uint64_t number, uint64_t bytes, st
 	// Before the name: who sees a segment sees it locked.
 	if (result == 0)
 		result = sl_segment_lock_byte(fd, F_OFD_SETLK);
-	if (result == -ENOSPC) {
+	if (result == -ENOSPC || result == -EDQUOT) {
 		sl_err_set(err, result,
-			"no room for a segment of %" PRIu64
+			"no %s for a segment of %" PRIu64
 			" bytes in %s: free some, or set retention_bytes or segment_bytes lower",
-			bytes, lane_path);
+			result == -ENOSPC ? "room" : "quota", bytes, lane_path);
 		goto remove_temp;
 	}
 	// Numbers are never used twice: never take the place of a file that is there.

@@ -32,7 +32,7 @@ static inline uint64_t sl_segment_usable_bytes(const struct sl_segment *segment)
 
 // Gives birth to a segment: temporary name, fallocate of file_bytes, fdatasync, rename, fsync of
 // the directory, writer's lock. Returns it, owned by the caller, or NULL with errno and err set and
-// nothing left behind (ENOSPC: "no room for a segment of N bytes in DIR: ...").
+// nothing left behind (ENOSPC: "no room for a segment of N bytes in DIR: ..."; EDQUOT: "no quota").
 struct sl_segment *sl_segment_create(
 	const char *lane_path, uint64_t number, uint64_t file_bytes, struct sl_err *err);
 
@@ -40,7 +40,9 @@ struct sl_segment *sl_segment_create(
 // takes the readers' lock byte, renames (by way of the temporary name, into another lane's
 // directory if that is asked for), syncs the directories. What the file held is stale by its
 // segment number. NULL with errno and err: EBUSY when a reader holds it, ESTALE when its length is
-// not file_bytes; then it is as it was.
+// not file_bytes, ENOENT when it is not there; then all is as it was. After any other error the
+// expired segment may be gone, as it would be after its removal, and number may be taken by what
+// could not be taken back (then a birth under it gives EEXIST).
 struct sl_segment *sl_segment_recycle(const char *expired_lane_path, uint64_t expired_number,
 	const char *lane_path, uint64_t number, uint64_t file_bytes, struct sl_err *err);
 

@@ -73,6 +73,16 @@ static int take_over(struct sl_segment *segment, const char *expired_path, const
 	return 0;
 }
 
+static int sync_directories(
+	const char *expired_lane_path, const char *lane_path, struct sl_err *err)
+{
+	int result = sl_segment_sync_directory(lane_path, err);
+
+	if (result == 0 && strcmp(expired_lane_path, lane_path) != 0)
+		result = sl_segment_sync_directory(expired_lane_path, err);
+	return result;
+}
+
 struct sl_segment *sl_segment_recycle(const char *expired_lane_path, uint64_t expired_number,
 	const char *lane_path, uint64_t number, uint64_t file_bytes, struct sl_err *err)
 {
@@ -85,10 +95,12 @@ struct sl_segment *sl_segment_recycle(const char *expired_lane_path, uint64_t ex
 	result = sl_segment_path(expired_path, expired_lane_path, expired_number, err);
 	if (result == 0)
 		result = take_over(segment, expired_path, lane_path, err);
-	if (result == 0)
-		result = sl_segment_sync_directory(lane_path, err);
-	if (result == 0 && strcmp(expired_lane_path, lane_path) != 0)
-		result = sl_segment_sync_directory(expired_lane_path, err);
+	if (result == 0) {
+		result = sync_directories(expired_lane_path, lane_path, err);
+		// Its new name may not last: it must not be written under it.
+		if (result < 0)
+			sl_segment_remove(lane_path, number, NULL);
+	}
 	if (result < 0) {
 		sl_segment_close(segment);
 		errno = -result;

@@ -83,11 +83,23 @@ static void publish_open_events(struct sl_worker *worker)
 	SL_STORE(worker->counters->open_events, open_events);
 }
 
+// What was not taken stays queued and goes with the next turn.
+static inline int submit(struct sl_worker *worker)
+{
+	int taken_count = worker->io->ops->submit(worker->io);
+	int error = SL_MIN(taken_count, 0);
+
+	worker->counters->submit_errors += error != 0;
+	if (sl_unlikely(error != worker->submit_error))
+		SL_STORE(worker->submit_error, error);
+	return taken_count;
+}
+
 // The events submitted are those sealed since the last submission that took any.
 static SL_ALWAYS_INLINE void submit_writes(struct sl_worker *worker, struct sl_lcore_cycles *cycles)
 {
 	uint64_t lap_tsc = sl_lap_start(cycles);
-	int taken_count = worker->io->ops->submit(worker->io);
+	int taken_count = submit(worker);
 
 	if (cycles != NULL && taken_count > 0)
 		sl_lap(cycles, SL_TIMED_SUBMIT,
@@ -153,10 +165,11 @@ void sl_worker_flush(struct sl_worker *worker)
 	for (uint32_t i = 0; i < worker->lane_count; i++) {
 		struct sl_lane *lane = worker->lanes[i];
 
-		if (lane->open_batch != NULL && lane->unretired < lane->in_flight_max)
+		if (lane->open_batch != NULL && lane->unretired < lane->in_flight_max &&
+			!lane->is_halted)
 			sl_lane_seal(lane, now_ns);
 	}
-	worker->io->ops->submit(worker->io);
+	submit(worker);
 	publish_open_events(worker);
 }
 

@@ -6,6 +6,7 @@
 #include "lane_fixture.h"
 #include "suite.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -177,6 +178,31 @@ static void a_class_at_its_limit_recycles_its_oldest_segment_and_the_lane_goes_o
 	sl_fixture_close(&fixture);
 }
 
+// A file that nobody knows bears the next number: it is left alone, and the one behind it is taken.
+static void a_number_that_is_taken_is_passed_over(void)
+{
+	struct sl_fixture fixture;
+	struct sl_keeper *keeper;
+	struct sl_segment *other;
+	struct sl_err err = {0};
+
+	sl_fixture_open(&fixture, &small);
+	keeper = make_keeper(&fixture, 0, 0);
+	other = sl_segment_create(fixture.path, fixture.next_segment, small.segment_bytes, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(other);
+	sl_keeper_keep_spare(keeper, &keeper->lanes[0]);
+	CU_ASSERT_PTR_NULL(fixture.lane.spare);
+	CU_ASSERT_EQUAL(fixture.lane.spare_error, -EEXIST);
+	keeper->lanes[0].birth_wait_turns = 0;
+	sl_keeper_keep_spare(keeper, &keeper->lanes[0]);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(fixture.lane.spare);
+	CU_ASSERT_EQUAL(fixture.lane.spare->number, other->number + 1);
+	CU_ASSERT_EQUAL(fixture.lane.spare_error, 0);
+	sl_segment_close(other);
+	drop_spares(&fixture, keeper);
+	sl_fixture_close(&fixture);
+}
+
 static void a_class_below_its_limit_recycles_nothing(void)
 {
 	struct sl_fixture fixture;
@@ -199,6 +225,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(without_credit_nothing_is_written_ahead),
 	SL_TEST(a_hungry_lane_gets_its_spare_as_it_is_and_the_gauge_says_so),
 	SL_TEST(a_class_at_its_limit_recycles_its_oldest_segment_and_the_lane_goes_on_in_it),
+	SL_TEST(a_number_that_is_taken_is_passed_over),
 	SL_TEST(a_class_below_its_limit_recycles_nothing),
 };
 SL_SUITE(dataplane_store_keeper_spare);

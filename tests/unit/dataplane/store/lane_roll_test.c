@@ -174,16 +174,31 @@ static void a_full_disk_refuses_by_reason_and_the_lane_goes_on_when_there_is_roo
 	sl_fixture_close(&fixture);
 }
 
-static void without_a_spare_in_time_the_lane_is_full_not_the_disk(void)
+static void without_a_next_segment_events_are_refused_by_the_birth_s_reason(void)
 {
-	struct sl_fixture fixture;
+	static const struct {
+		int32_t error;
+		enum sl_drop_reason refusal;
+		enum sl_lane_state state;
+	} births[] = {
+		{0, SL_DROP_LANE_FULL, SL_LANE_ACTIVE}, // merely late
+		{-ENOSPC, SL_DROP_DISK_FULL, SL_LANE_DISK_FULL},
+		{-EDQUOT, SL_DROP_DISK_FULL, SL_LANE_DISK_FULL},
+		{-EIO, SL_DROP_DRIVE_FAILED, SL_LANE_ACTIVE},
+		{-EACCES, SL_DROP_DRIVE_FAILED, SL_LANE_ACTIVE},
+	};
 
-	sl_fixture_open(&fixture, &small);
-	SL_STORE(fixture.lane.spare_error, -EIO);
-	CU_ASSERT_FALSE(fill_segment(&fixture, 1));
-	CU_ASSERT_EQUAL(fixture.lane.refusal, SL_DROP_LANE_FULL);
-	CU_ASSERT_EQUAL(fixture.shm.state, SL_LANE_ACTIVE);
-	sl_fixture_close(&fixture);
+	for (size_t i = 0; i < SL_ARRAY_COUNT(births); i++) {
+		struct sl_fixture fixture;
+
+		sl_fixture_open(&fixture, &small);
+		SL_STORE(fixture.lane.spare_error, births[i].error);
+		CU_ASSERT_FALSE(fill_segment(&fixture, 1));
+		CU_ASSERT_EQUAL(fixture.lane.refusal, births[i].refusal);
+		CU_ASSERT_EQUAL(fixture.counters.drops[births[i].refusal], 1);
+		CU_ASSERT_EQUAL(fixture.shm.state, births[i].state);
+		sl_fixture_close(&fixture);
+	}
 }
 
 static void a_checkpoint_of_65536_partitions_spans_batches_and_misses_none(void)
@@ -255,7 +270,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(no_third_segment_opens_before_the_first_is_sealed),
 	SL_TEST(numbers_of_segments_may_have_gaps),
 	SL_TEST(a_full_disk_refuses_by_reason_and_the_lane_goes_on_when_there_is_room),
-	SL_TEST(without_a_spare_in_time_the_lane_is_full_not_the_disk),
+	SL_TEST(without_a_next_segment_events_are_refused_by_the_birth_s_reason),
 	SL_TEST(a_checkpoint_of_65536_partitions_spans_batches_and_misses_none),
 	SL_TEST(a_failed_seal_fails_the_lane),
 };

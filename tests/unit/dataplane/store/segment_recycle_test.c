@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,6 +132,41 @@ static void a_number_that_is_taken_is_never_overwritten(void)
 	sl_fixture_remove_directory(path);
 }
 
+// The directory cannot be opened to be flushed: the limit leaves one descriptor, for the segment.
+static struct sl_segment *recycle_without_directory(uint64_t number, struct sl_err *err)
+{
+	int next_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct rlimit limit, low;
+	struct sl_segment *segment;
+
+	close(next_fd);
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)next_fd + 1;
+	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &low), 0);
+	segment = sl_segment_recycle(path, 1, path, number, FILE_BYTES, err);
+	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return segment;
+}
+
+static void a_directory_that_cannot_be_flushed_leaves_the_number_free(void)
+{
+	struct sl_segment *segment;
+	struct sl_err err = {0};
+
+	CU_ASSERT_FATAL(sl_fixture_make_directory(path));
+	sl_segment_close(make_sealed(1, "renamed"));
+	CU_ASSERT_PTR_NULL(recycle_without_directory(5, &err));
+	CU_ASSERT_EQUAL(err.code, -EMFILE);
+	CU_ASSERT_FALSE(exists(1, SL_SEGMENT_NAME_FORMAT));
+	CU_ASSERT_FALSE(exists(5, SL_SEGMENT_NAME_FORMAT));
+	CU_ASSERT_FALSE(exists(5, SL_SEGMENT_TEMP_FORMAT));
+	segment = sl_segment_create(path, 5, FILE_BYTES, &err);
+	CU_ASSERT_PTR_NOT_NULL(segment);
+	sl_segment_close(segment);
+	sl_fixture_remove_directory(path);
+}
+
 static void formatting_writes_every_block_once_and_stops_at_the_end(void)
 {
 	const uint64_t step_bytes = 200 * 1024;
@@ -166,6 +202,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_segment_that_a_reader_holds_is_not_recycled),
 	SL_TEST(a_segment_of_another_length_stays_as_it_is),
 	SL_TEST(a_number_that_is_taken_is_never_overwritten),
+	SL_TEST(a_directory_that_cannot_be_flushed_leaves_the_number_free),
 	SL_TEST(formatting_writes_every_block_once_and_stops_at_the_end),
 };
 SL_SUITE(dataplane_store_segment_recycle);

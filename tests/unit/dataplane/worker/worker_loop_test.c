@@ -161,6 +161,36 @@ static void rings_are_emptied_also_when_the_lane_takes_nothing(void)
 	close_worker();
 }
 
+static int refused_submit(struct sl_io *io SL_UNUSED)
+{
+	return -EBUSY;
+}
+
+static void a_submit_that_is_refused_is_counted_and_published_until_one_is_taken(void)
+{
+	const struct sl_io_ops *ops;
+	struct sl_io_ops refusing;
+
+	open_worker(&(struct sl_fixture_options){.linger_us = 1});
+	ops = worker.io->ops;
+	refusing = *ops;
+	refusing.submit = refused_submit;
+	worker.io->ops = &refusing;
+	send(0, 10);
+	for (int i = 0; i < 3; i++)
+		sl_worker_turn(&worker);
+	CU_ASSERT_EQUAL(worker.submit_error, -EBUSY);
+	CU_ASSERT_EQUAL(fixture.counters.submit_errors, 3);
+	worker.io->ops = ops;
+	while (fixture.counters.stored < 10) {
+		if (sl_worker_turn(&worker) == 0)
+			sched_yield();
+	}
+	CU_ASSERT_EQUAL(worker.submit_error, 0);
+	CU_ASSERT_EQUAL(fixture.counters.submit_errors, 3);
+	close_worker();
+}
+
 static void giving_up_counts_all_that_is_not_stored(void)
 {
 	open_worker(&(struct sl_fixture_options){.fault = {.hang_number = 1}});
@@ -189,6 +219,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(markers_state_what_came_before_them),
 	SL_TEST(a_flush_seals_what_lingers_so_that_the_drain_ends),
 	SL_TEST(rings_are_emptied_also_when_the_lane_takes_nothing),
+	SL_TEST(a_submit_that_is_refused_is_counted_and_published_until_one_is_taken),
 	SL_TEST(giving_up_counts_all_that_is_not_stored),
 };
 SL_SUITE(dataplane_worker_loop);
