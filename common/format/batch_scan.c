@@ -2,6 +2,7 @@
 #include "format/batch_scan.h"
 
 #include "format/crc32c.h"
+#include "format/run_events.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ static bool is_plausible(const struct sl_batch_header *header)
 enum sl_batch_verdict sl_batch_check_header(const struct sl_batch_header *header, uint32_t salt_crc,
 	const struct sl_batch_place *place, uint64_t bytes_left)
 {
-	if (header->magic != SL_BATCH_MAGIC)
+	if (((header->magic ^ SL_BATCH_MAGIC) & SL_BATCH_MAGIC_FAMILY) != 0)
 		return SL_BATCH_NO_MAGIC;
 	// Before the version: magic, version and the rule of the CRC stay in all versions, so that
 	// a flipped bit is not taken for a newer program's store.
@@ -58,6 +59,8 @@ enum sl_batch_verdict sl_batch_check_header(const struct sl_batch_header *header
 		return SL_BATCH_BAD_HEADER;
 	if (header->version != SL_FORMAT_VERSION)
 		return SL_BATCH_BAD_VERSION;
+	if (header->magic != SL_BATCH_MAGIC)
+		return SL_BATCH_BAD_HEADER;
 	if (header->lane != place->lane || header->segment != place->segment ||
 		header->position != place->position)
 		return SL_BATCH_MISPLACED;
@@ -83,17 +86,24 @@ struct walk {
 	uint64_t weight;
 };
 
+static bool walk_events(struct walk *walk, const struct sl_run_header *run, uint32_t event_count)
+{
+	if (event_count == 0 || run->source > walk->source_count)
+		return false;
+	walk->event_count += event_count;
+	walk->weight += event_count * partition_weight(run->partition);
+	return true;
+}
+
 static bool walk_run(struct walk *walk, const struct sl_run_header *run)
 {
 	uint32_t bytes = SL_RUN_LENGTH(run->length_type);
 
 	switch (SL_RUN_TYPE(run->length_type)) {
 	case SL_RUN_EVENT:
-		if (run->source > walk->source_count)
-			return false;
-		walk->event_count++;
-		walk->weight += partition_weight(run->partition);
-		return true;
+		return walk_events(walk, run, 1);
+	case SL_RUN_RICH:
+		return walk_events(walk, run, sl_run_rich_check(run + 1, bytes));
 	case SL_RUN_SOURCE:
 		if (walk->source_count == UINT16_MAX)
 			return false;
@@ -103,6 +113,8 @@ static bool walk_run(struct walk *walk, const struct sl_run_header *run)
 		return bytes == sizeof(uint64_t);
 	case SL_RUN_PARTITION_STATE:
 		return bytes % sizeof(struct sl_partition_state) == 0;
+	case SL_RUN_SESSION_STATE:
+		return bytes % sizeof(struct sl_session_state) == 0;
 	default:
 		return true;
 	}
@@ -154,7 +166,7 @@ enum sl_batch_verdict sl_batch_check_runs(const void *batch)
 	const struct sl_batch_header *header = batch;
 
 	// Kinds of later programs say themselves what their bodies mean.
-	if (header->kind < SL_BATCH_EVENTS || header->kind > SL_BATCH_MARK)
+	if (!sl_batch_kind_is_known(header->kind))
 		return SL_BATCH_OK;
 	return runs_add_up(header) ? SL_BATCH_OK : SL_BATCH_BAD_BODY;
 }
@@ -183,12 +195,10 @@ const char *sl_batch_verdict_name(enum sl_batch_verdict verdict)
 void sl_run_iterator_init(struct sl_run_iterator *iterator, const void *batch)
 {
 	const struct sl_batch_header *header = batch;
-	bool known_kind = header->kind >= SL_BATCH_EVENTS && header->kind <= SL_BATCH_MARK;
-
 	*iterator = (struct sl_run_iterator){
 		.header = header,
 		.next = (const char *)batch + SL_BATCH_RUNS_OFFSET,
-		.runs_left = known_kind ? header->run_count : 0,
+		.runs_left = sl_batch_kind_is_known(header->kind) ? header->run_count : 0,
 		.time_base_ns = header->time_base_ns,
 	};
 }
@@ -231,7 +241,9 @@ bool sl_run_next(struct sl_run_iterator *iterator, struct sl_run *run, uint64_t 
 		iterator->next += sizeof(*header) + SL_RUN_LENGTH(header->length_type);
 		switch (SL_RUN_TYPE(header->length_type)) {
 		case SL_RUN_EVENT:
+		case SL_RUN_RICH:
 		case SL_RUN_PARTITION_STATE:
+		case SL_RUN_SESSION_STATE:
 			fill_run(run, iterator, header);
 			return true;
 		case SL_RUN_SOURCE:

@@ -7,8 +7,9 @@
 #include "base.h"
 #include "bounds.h"
 
-// Version 0 until the crash battery freezes version 1. A reader refuses what it does not know.
-#define SL_FORMAT_VERSION 0
+// A reader refuses what it does not know. Of each magic below only the last byte goes with the
+// version; the bytes before it, and what the first CRC covers, stay the same in all versions.
+#define SL_FORMAT_VERSION 1
 #define SL_BLOCK_BYTES 4096u // unit of alignment of every batch, and of O_DIRECT
 #define SL_SALT_BYTES 16
 #define SL_STEERING_KEY_BYTES 16
@@ -35,7 +36,7 @@ enum sl_durability {
 // ---- store.meta: two slots of SL_STORE_META_SLOT_BYTES; the valid one of the higher generation
 // wins
 
-#define SL_STORE_META_MAGIC 0x304d545345434c53ull // "SLCESTM0"
+#define SL_STORE_META_MAGIC 0x314d545345434c53ull // "SLCESTM1"
 #define SL_STORE_META_SLOT_BYTES (4u * 1024 * 1024)
 
 // Followed by class_count classes, stream_count streams, lane_count lanes, partition_count
@@ -101,7 +102,7 @@ static_assert(sizeof(struct sl_store_meta_header) +
 
 // ---- lane.meta: two slots of one block; the valid one of the higher generation wins
 
-#define SL_LANE_META_MAGIC 0x304d454e414c4c53ull // "SLLANEM0"
+#define SL_LANE_META_MAGIC 0x314d454e414c4c53ull // "SLLANEM1"
 
 struct sl_lane_meta {
 	uint64_t magic;
@@ -117,7 +118,8 @@ static_assert(sizeof(struct sl_lane_meta) == 64, "on-disk struct");
 
 // ---- batches
 
-#define SL_BATCH_MAGIC 0x30424c53u // "SLB0"
+#define SL_BATCH_MAGIC 0x31424c53u // "SLB1"
+#define SL_BATCH_MAGIC_FAMILY 0x00ffffffu // what all versions share of it
 #define SL_BATCH_HEADER_BYTES 128u
 #define SL_BATCH_BODY_PREFIX_BYTES 16u // epoch and batch number again: no two bodies are equal
 #define SL_BATCH_RUNS_OFFSET (SL_BATCH_HEADER_BYTES + SL_BATCH_BODY_PREFIX_BYTES)
@@ -131,6 +133,12 @@ enum sl_batch_kind {
 	SL_BATCH_LEDGER = 5, // later: counters for offline accounting
 	SL_BATCH_PACKED = 6, // later: packed and compacted segments
 };
+
+// Whether this version says what the body holds; other kinds are skipped by length and counted.
+static inline bool sl_batch_kind_is_known(uint8_t kind)
+{
+	return kind >= SL_BATCH_EVENTS && kind <= SL_BATCH_MARK;
+}
 
 #define SL_BATCH_FLAG_CHECKPOINT_END 0x01 // last batch of a checkpoint or epoch start
 #define SL_BATCH_FLAG_CLEAN_STOP 0x02 // MARK written by a clean stop
@@ -177,6 +185,10 @@ enum sl_run_type {
 	SL_RUN_SOURCE = 2, // struct sl_run_source: the next entry of the batch's dictionary
 	SL_RUN_TIME = 3, // uint64_t: a new time base for the runs behind it
 	SL_RUN_PARTITION_STATE = 4, // array of struct sl_partition_state
+	SL_RUN_RICH = 5, // struct sl_run_rich_header, then events with attributes
+	SL_RUN_GAP = 6, // later
+	SL_RUN_SESSION_STATE = 7, // array of struct sl_session_state
+	SL_RUN_COUNTERS = 8, // later
 };
 
 #define SL_RUN_SOURCE_NONE 0 // dictionary entries count from 1
@@ -212,9 +224,55 @@ struct sl_partition_state {
 } SL_PACKED;
 static_assert(sizeof(struct sl_partition_state) == 24, "on-disk struct");
 
+// Next sequence of one session in one partition: in checkpoints and epoch starts, and in the batch
+// that begins a partition's term, as assigned by everything before it.
+struct sl_session_state {
+	uint64_t session; // never 0
+	uint64_t next_sequence;
+	uint64_t last_use_ns; // CLOCK_REALTIME of its last event: the retention window counts from
+			      // it
+	uint16_t partition;
+	uint8_t reserved[6];
+} SL_PACKED;
+static_assert(sizeof(struct sl_session_state) == 32, "on-disk struct");
+
+// ---- runs of type SL_RUN_RICH: what an event does not use takes no room
+
+#define SL_RICH_SESSION 0x01 // struct sl_run_rich_session follows
+
+struct sl_run_rich_header {
+	uint16_t event_count; // never 0
+	uint8_t flags; // SL_RICH_*; any other bit is damage
+	uint8_t reserved;
+} SL_PACKED;
+static_assert(sizeof(struct sl_run_rich_header) == 4, "on-disk struct");
+
+struct sl_run_rich_session {
+	uint64_t session; // never 0
+	uint64_t first_sequence; // of the run's first event; the others follow densely
+} SL_PACKED;
+static_assert(sizeof(struct sl_run_rich_session) == 16, "on-disk struct");
+
+enum sl_operation {
+	SL_OPERATION_APPEND = 0,
+	SL_OPERATION_PUT = 1, // has a key
+	SL_OPERATION_REMOVE = 2, // has a key and no value
+};
+
+// An event: one byte of flags, then in this order what they name, then the bytes of key, further
+// attributes and value. Bit 7 and operation 3 are damage.
+#define SL_EVENT_OPERATION_MASK 0x03 // enum sl_operation
+#define SL_EVENT_KEY 0x04 // u16 length of the key
+#define SL_EVENT_TIME 0x08 // i64 nanoseconds since 1970, by the producer's clock
+#define SL_EVENT_WEIGHT 0x10 // u32, at least 1: how many events this one stands for
+#define SL_EVENT_LONG 0x20 // the value's length is an u32, else an u16
+#define SL_EVENT_FURTHER 0x40 // u16 length of attributes of later programs: skipped, counted
+#define SL_EVENT_UNKNOWN 0x80
+
 // ---- footer: the last block of a sealed segment's file
 
-#define SL_FOOTER_MAGIC 0x30464c53u // "SLF0"
+#define SL_FOOTER_MAGIC 0x31464c53u // "SLF1"
+#define SL_FOOTER_MAGIC_FAMILY 0x00ffffffu
 
 struct sl_segment_footer {
 	uint32_t magic;
@@ -224,7 +282,7 @@ struct sl_segment_footer {
 	uint32_t last_body_crc;
 	uint16_t lane;
 	uint16_t reserved0;
-	uint32_t index_bytes; // 0: no index (later: partition and time to batch)
+	uint32_t reserved1;
 	uint64_t segment;
 	uint64_t epoch;
 	uint64_t first_number; // of the segment's batches
@@ -233,7 +291,6 @@ struct sl_segment_footer {
 	uint64_t event_count;
 	uint64_t time_first_ns;
 	uint64_t time_last_ns;
-	uint64_t index_position;
-	uint8_t reserved[32];
+	uint8_t reserved[40];
 } SL_PACKED;
 static_assert(sizeof(struct sl_segment_footer) == 128, "on-disk struct");

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define SLOT_COUNT 2
+#define MAGIC_FAMILY 0x00ffffffffffffffull // the last byte goes with the version
 
 // What store.meta and lane.meta have in common: they begin with it.
 struct meta_prefix {
@@ -91,13 +92,16 @@ static enum slot_state check_slot(const struct meta_kind *kind, const void *slot
 
 	if (prefix->magic == 0)
 		return SLOT_EMPTY;
-	if (prefix->magic != kind->magic)
+	if (((prefix->magic ^ kind->magic) & MAGIC_FAMILY) != 0)
+		return SLOT_DAMAGED;
+	// A file that was cut off behind the magic; version 0 had a magic of its own.
+	if (prefix->version == 0 && prefix->magic == kind->magic)
 		return SLOT_DAMAGED;
 	// Layout and CRC of another version are unknown: its word must be taken.
 	if (prefix->version != SL_FORMAT_VERSION)
 		return SLOT_UNKNOWN_VERSION;
 	bytes = kind->length(slot, kind->slot_bytes);
-	if (bytes == 0 || slot_crc(slot, bytes) != prefix->crc)
+	if (prefix->magic != kind->magic || bytes == 0 || slot_crc(slot, bytes) != prefix->crc)
 		return SLOT_DAMAGED;
 	return SLOT_VALID;
 }
@@ -181,7 +185,8 @@ static int slots_newest(
 		if (slots->states[i] == SLOT_UNKNOWN_VERSION)
 			return sl_err_set(err, -EPROTO,
 				"%s has format version %" PRIu32
-				", this program knows version %d: use the program that wrote it",
+				", this program knows version %d: read the store with the program "
+				"that wrote it, or give this one an empty directory",
 				kind->name, prefix->version, SL_FORMAT_VERSION);
 		if (slots->states[i] == SLOT_VALID &&
 			(newest < 0 || slots->generations[i] > slots->generations[newest]))

@@ -196,7 +196,7 @@ int sl_segment_file_read_footer(struct sl_segment_file *file, struct sl_err *err
 	memcpy(&footer, at(file, position), sizeof(footer));
 	sl_segment_file_forget(file);
 	file->is_sealed = false;
-	if (footer.magic != SL_FOOTER_MAGIC)
+	if (((footer.magic ^ SL_FOOTER_MAGIC) & SL_FOOTER_MAGIC_FAMILY) != 0)
 		return 0;
 	crc = footer.footer_crc;
 	footer.footer_crc = 0;
@@ -204,14 +204,14 @@ int sl_segment_file_read_footer(struct sl_segment_file *file, struct sl_err *err
 		return 0;
 	if (footer.version != SL_FORMAT_VERSION)
 		return sl_err_set(err, -EPROTO,
-			"%s: footer of format version %u, this program knows version %d: use the "
-			"program that wrote it",
+			"%s: footer of format version %u, this program knows version %d: read the "
+			"store with the program that wrote it",
 			file->path, footer.version, SL_FORMAT_VERSION);
 	footer.footer_crc = crc;
 	// One of an earlier life of the file, or of another file, does not count.
-	if (footer.lane != file->lane || footer.segment != file->number ||
-		footer.footer_bytes != sizeof(footer) || footer.end_position > position ||
-		footer.end_position % SL_BLOCK_BYTES != 0)
+	if (footer.magic != SL_FOOTER_MAGIC || footer.lane != file->lane ||
+		footer.segment != file->number || footer.footer_bytes != sizeof(footer) ||
+		footer.end_position > position || footer.end_position % SL_BLOCK_BYTES != 0)
 		return 0;
 	file->footer = footer;
 	file->is_sealed = true;
@@ -280,7 +280,8 @@ static int look_at_block(struct sl_segment_file *file, uint64_t position,
 	if (verdict == SL_BATCH_BAD_VERSION)
 		return sl_err_set(err, -EPROTO,
 			"%s: batch of format version %u at position %" PRIu64
-			", this program knows version %d: use the program that wrote it",
+			", this program knows version %d: read the store with the program that "
+			"wrote it",
 			file->path, header->version, position, SL_FORMAT_VERSION);
 	ahead->byte_count += is_zero(header) ? 0 : SL_BLOCK_BYTES;
 	if (verdict != SL_BATCH_OK)

@@ -62,8 +62,7 @@ static int count_batch(struct sl_store_reader *store, struct stretches *partitio
 
 	if (sl_batch_check_runs(batch) != SL_BATCH_OK)
 		return sl_lane_reader_damage(reader, "runs that do not add up to the table", err);
-	if (batch->kind < SL_BATCH_EVENTS || batch->kind > SL_BATCH_MARK)
-		report->unknown_batch_count++;
+	report->unknown_batch_count += !sl_batch_kind_is_known(batch->kind);
 	if (batch->kind != SL_BATCH_EVENTS)
 		return 0;
 	for (uint32_t i = 0; result == 0 && i < batch->table_count; i++) {

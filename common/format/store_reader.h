@@ -8,6 +8,7 @@
 #include "base.h"
 #include "err.h"
 #include "format/meta.h"
+#include "format/run_events.h"
 
 // One term of a partition: it owns offsets from start on, and lives in one lane.
 struct sl_store_term {
@@ -53,6 +54,7 @@ struct sl_store_event {
 	uint16_t partition; // store-wide number
 	uint16_t lane; // where it was read, for messages
 	uint64_t segment, position; // of the batch
+	struct sl_run_event attributes; // operation, key, event time, weight, sequence
 };
 
 // What to call, and where to stop.
@@ -74,11 +76,13 @@ struct sl_store_report {
 	uint64_t batch_count; // checked
 	uint64_t byte_count; // of segments, read
 	uint64_t unknown_run_count, unknown_batch_count; // of later programs, skipped by length
+	uint64_t further_attribute_count; // events with attributes of later programs
 	uint64_t expired_segment_count; // vanished between listing and opening
 	uint64_t torn_tail_count; // lanes whose log ends before blocks that hold something
+	// Of sl_store_read_partition() only, where offsets ascend.
 	bool has_first; // first_offset is set
-	uint64_t first_offset; // sl_store_read_partition: the first event handed out
-	uint64_t next_offset; // sl_store_read_partition: one behind the last event seen
+	uint64_t first_offset; // the first event handed out
+	uint64_t next_offset; // one behind the last event handed out
 };
 
 // Reads one partition in order of offsets, term by term, from the first event with offset >= from.

@@ -16,5 +16,7 @@ typedef int sl_event_writer(FILE *out, const struct sl_store_event *event, uint3
 sl_event_writer sl_event_write_raw;
 // The payload and a newline. A newline within the payload is written as it is.
 sl_event_writer sl_event_write_lines;
+// A line of NAME=VALUE pairs: where the event is, each attribute it has, its payload in quotes.
+sl_event_writer sl_event_write_text;
 // One JSON object a line, as docs/json.md says.
 sl_event_writer sl_event_write_json;

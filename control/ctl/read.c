@@ -20,6 +20,7 @@ static const struct {
 } formats[] = {
 	{"raw", sl_event_write_raw},
 	{"lines", sl_event_write_lines},
+	{"text", sl_event_write_text},
 	{"json", sl_event_write_json},
 };
 
@@ -36,9 +37,10 @@ static const struct sl_option options[] = {
 	{.name = "count", .short_name = 'n', .argument = "N", .help = "end after N events"},
 	{.name = "format",
 		.short_name = 'f',
-		.argument = "raw|lines|json",
+		.argument = "raw|lines|text|json",
 		.help = "raw: payloads without anything between them; lines: each with a newline "
-			"behind it; json: an object a line",
+			"behind it; text: a line of NAME=VALUE pairs with the event's attributes; "
+			"json: an object a line",
 		.default_text = "lines"},
 	{.name = "store",
 		.argument = "DIR",
@@ -61,8 +63,10 @@ static const struct sl_command command = {
 		"Within a partition events come in order of their offsets. A whole stream is read lane "
 		"by lane: the order within each partition is kept, partitions are mixed.\n\n"
 		"With the format lines, a payload that holds newlines becomes several lines: take json "
-		"where payloads may hold them. In JSON a payload that is not UTF-8 is in "
-		"value_base64. --json is the same as --format json.\n\n"
+		"where payloads may hold them. raw and lines show payloads only; text and json also "
+		"an event's operation (unless it is APPEND), key, event time, sampling weight, "
+		"session and sequence, each where it has one. There a payload that is not UTF-8 is "
+		"in value_base64, a key in key_base64. --json is the same as --format json.\n\n"
 		"When retention has taken the first offsets that were asked for, the read begins with "
 		"the first that is left, and says so on standard error; so it does when retention "
 		"overtakes a slow read.",
@@ -100,7 +104,7 @@ static int format_find(struct request *request, const char *name, struct sl_err 
 			return 0;
 		}
 	}
-	return sl_err_set(err, -EINVAL, "must be raw, lines or json");
+	return sl_err_set(err, -EINVAL, "must be raw, lines, text or json");
 }
 
 static int on_option(

@@ -9,8 +9,8 @@ the same bytes each time.
 import os
 import sys
 
-from store_writer import (BLOCK, CHECKPOINT, CLEAN_STOP, EPOCH_START, MARK, NOBODY, TIME_0, Batch,
-                          StoreWriter, run, state_run)
+from store_writer import (BLOCK, CHECKPOINT, CLEAN_STOP, EPOCH_START, MARK, NOBODY, PUT, REMOVE,
+                          TIME_0, Batch, StoreWriter, rich_event, run, state_run)
 
 
 def new_store(folder, partitions=4, durability=2):
@@ -123,12 +123,12 @@ def make_times(folder):
 
 
 def make_unknown(folder):
-    """Run types and batch kinds that version 0 does not know, between those that it does."""
+    """Run types and batch kinds that version 1 does not know, between those that it does."""
     _, lane = new_store(folder, 2)
     lane.open_segment()
     lane.write(5, 0, [run(9, b"a ledger of later days")])
     lane.events(Batch().unknown(77, b"what").event(0, b"known").unknown(255, b"")
-                .event(1, b"known too").unknown(5, bytes(1000)))
+                .event(1, b"known too").unknown(99, bytes(1000)))
     lane.write(200, 255, [b"not even runs"])
     lane.events(Batch().event(1, b"and on"))
     lane.write(MARK)
@@ -260,6 +260,69 @@ def make_outlived(folder):
     for i in range(3):
         second.open_segment().events(Batch(TIME_0 + i).event(0, b"term 2, %d" % (2 + i))).seal()
     os.unlink(os.path.join(second.folder, "0000000000000001.seg"))
+    store.write_meta()
+
+
+def make_rich(folder):
+    """Events with attributes, each alone and all together, between runs of one anonymous event."""
+    _, lane = new_store(folder, 2)
+    lane.open_segment()
+    every = rich_event(b"value", b"key", PUT, -1, 7, b"of later days", True)
+    batch = Batch().event(0, b"anonymous")
+    for i, event in enumerate((rich_event(b"value"), rich_event(b""), rich_event(b"", b""),
+                               rich_event(b"v", b"key"), rich_event(b"v", b"key", PUT),
+                               rich_event(b"", b"key", REMOVE), rich_event(b"v", event_ns=TIME_0),
+                               rich_event(b"v", weight=1), rich_event(b"v", weight=0xFFFFFFFF),
+                               rich_event(b"v", further=b""), rich_event(b"v", long=True), every)):
+        batch.rich(i % 2, [event], i)
+    batch.rich(1, [every, rich_event(b"\xff", b"\xfe"), every], 20).event(1, b"anonymous", 21)
+    v4 = bytes((192, 0, 2, 33)) + bytes(12)
+    batch.source(4, v4, 40001).rich(0, [rich_event(b"from v4"), rich_event(b"", b"k", REMOVE)], 22, 1)
+    lane.events(batch)
+    lane.events(Batch(TIME_0 + 30).rich(0, [rich_event(b"%d" % i) for i in range(3000)]))
+
+
+def make_sessions(folder):
+    """Sessions in two partitions over sealed segments; one is forgotten, one gave up sequences."""
+    _, lane = new_store(folder, 2)
+    first, second, most = 0x0123456789ABCDEF, 1, (1 << 64) - 1
+    lane.open_segment()
+    lane.events(Batch().rich(0, [rich_event(b"0"), rich_event(b"1")], 0, session=(first, 0))
+                .rich(1, [rich_event(b"0")], 1, session=(first, 0)).event(1, b"nobody's", 2)
+                .rich(1, [rich_event(b"k", b"v", PUT)], 3, session=(second, 41)))
+    lane.sessions = {(first, 0): (2, TIME_0), (first, 1): (1, TIME_0 + 1),
+                     (second, 1): (42, TIME_0 + 3)}
+    lane.seal()
+    lane.open_segment(2)
+    lane.events(Batch(TIME_0 + 9).rich(0, [rich_event(b"2")], 0, session=(first, 2))
+                .rich(1, [rich_event(b"9")], 1, session=(first, 9)))
+    lane.sessions = {(first, 0): (3, TIME_0 + 9), (first, 1): (10, TIME_0 + 10)}
+    lane.seal()
+    lane.open_segment()
+    lane.events(Batch(TIME_0 + 20).rich(1, [rich_event(b"5")], 0, session=(second, 5))
+                .rich(0, [rich_event(b"last of all")], 1, session=(most, most - 2)))
+
+
+def make_session_terms(folder):
+    """A partition moves with its sessions: at a start, and in the first batch of a term."""
+    store = StoreWriter(folder).storage_class("fast").stream("plays", 2)
+    first, second = store.lane().start(), store.lane().start()
+    store.place(0, first).place(1, second)
+    first.open_segment().events(Batch().rich(0, [rich_event(b"a"), rich_event(b"b")], 0,
+                                             session=(7, 1)))
+    second.open_segment().events(Batch().rich(1, [rich_event(b"x")], 0, session=(7, 1)))
+    # The second event is void: the sequence goes on from the higher term, with what is sent again.
+    store.place(0, second, 2, 1)
+    del first.states[0]
+    second.events(Batch(TIME_0 + 1).rich(1, [rich_event(b"y")], 0, session=(7, 2))
+                  .sessions((7, 0, 2, TIME_0)).rich(0, [rich_event(b"b again")], 1, session=(7, 2)))
+    store.place(0, first, 3, 2)
+    del second.states[0]
+    first.sessions = {(7, 0): (3, TIME_0 + 2)}
+    second.sessions = {(7, 1): (3, TIME_0 + 1)}
+    first.start().state_batches(EPOCH_START)
+    second.start().state_batches(EPOCH_START)
+    first.events(Batch(TIME_0 + 5).rich(0, [rich_event(b"c")], 0, session=(7, 3)))
     store.write_meta()
 
 

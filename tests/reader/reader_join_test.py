@@ -125,7 +125,7 @@ class MetaTest(DamageTest):
     def test_a_lane_meta_that_is_none(self):
         self.store()
         self.edit("lane-00000/lane.meta", 0, bytes(2 * BLOCK))
-        self.damaged("no slot has the magic SLLANEM0", "lane-00000/lane.meta")
+        self.damaged("no slot has the magic SLLANEM1", "lane-00000/lane.meta")
 
     def test_the_salt_is_part_of_every_checksum(self):
         self.store()

@@ -166,17 +166,23 @@ class ChainTest(DamageTest):
         self.damaged("durable mark 3 is not below its own number", position=2 * BLOCK)
 
     def test_versions_that_are_not_known(self):
-        self.break_chain(version=1)
-        self.unreadable("byte 8192: batch of version 1")
+        self.break_chain(version=0, magic=b"SLB0")
+        self.unreadable("byte 8192: batch of version 0")
+        self.folder = os.path.join(self.folder, "later")
+        self.break_chain(version=99)
+        self.unreadable("byte 8192: batch of version 99")
         self.folder = os.path.join(self.folder, "footer")
         self.store()[1].seal(version=2)
         self.unreadable("footer of version 2")
         with open(self.path("store.meta"), "rb") as meta:
             meta.seek(META_SLOT)
             slot = meta.read()
-        slot = slot[:8] + struct.pack("<II", 1, 0) + slot[16:]
+        slot = slot[:8] + struct.pack("<II", 99, 0) + slot[16:]
         self.edit("store.meta", META_SLOT, with_crc(slot, 12, 0))
-        self.unreadable("store.meta: version 1")
+        self.unreadable("store.meta: version 99")
+        slot = b"SLCESTM0" + struct.pack("<II", 0, 0) + slot[16:]
+        self.edit("store.meta", META_SLOT, with_crc(slot, 12, 0))
+        self.unreadable("store.meta: version 0")
 
 
 class FooterTest(DamageTest):

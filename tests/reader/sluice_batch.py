@@ -6,15 +6,17 @@ from typing import NamedTuple
 
 from sluice_crc import crc32c
 from sluice_meta import Damage, NotReadable, VERSION
+from sluice_rich import RichRun, WrongRun
 
 BLOCK = 4096
 HEADER = struct.Struct("<4sHHIIIBBHQQQQQIIIII4xQQ24x")
-FOOTER = struct.Struct("<4sHHIIH2xIQQQQQQQQQ32x")
+FOOTER = struct.Struct("<4sHHIIH6xQQQQQQQQ40x")
 BODY_PREFIX = struct.Struct("<QQ")
 TABLE_ENTRY = struct.Struct("<QIHH")
 RUN = struct.Struct("<IIHH")
 SOURCE = struct.Struct("<BxH16s")
 STATE = struct.Struct("<QQIH2x")
+SESSION_STATE = struct.Struct("<QQQH6x")
 
 HEADER_BYTES = 128
 RUNS_OFFSET = HEADER_BYTES + BODY_PREFIX.size
@@ -23,9 +25,11 @@ KINDS = {1: "events", 2: "checkpoint", 3: "epoch_start", 4: "mark"}
 EVENTS, CHECKPOINT, EPOCH_START, MARK = KINDS
 FLAG_LAST = 1
 
+BATCH_MAGIC, FOOTER_MAGIC = b"SLB1", b"SLF1"
+
 HEADER_SPOILT = "the header's checksum is wrong"
 
-RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE = 1, 2, 3, 4
+RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE, RUN_RICH, RUN_SESSIONS = 1, 2, 3, 4, 5, 7
 
 
 class NoBatch(Exception):
@@ -68,7 +72,6 @@ class Footer(NamedTuple):
     crc: int
     last_body_crc: int
     lane: int
-    index_bytes: int
     segment: int
     epoch: int
     first_number: int
@@ -77,13 +80,12 @@ class Footer(NamedTuple):
     event_count: int
     time_first_ns: int
     time_last_ns: int
-    index_position: int
 
 
 def parse_header(file, data, position, salt_crc, lane, segment):
     """The header of the batch at `position`, whose CRC, version and place are right."""
     raw = data[:HEADER_BYTES]
-    if raw[:4] != b"SLB0" or len(raw) < HEADER_BYTES:
+    if raw[:3] != BATCH_MAGIC[:3] or len(raw) < HEADER_BYTES:
         raise NoBatch("there is no batch magic")
     header = Header(*HEADER.unpack(raw))
     if crc32c(raw[:8] + bytes(4) + raw[12:], salt_crc) != header.header_crc:
@@ -91,6 +93,8 @@ def parse_header(file, data, position, salt_crc, lane, segment):
     if header.version != VERSION:
         raise NotReadable(f"{file}: byte {position}: batch of version {header.version}, which is "
                           "not known to this reader")
+    if header.magic != BATCH_MAGIC:
+        raise NoBatch(f"a batch of version 1 with the magic {header.magic!r}")
     if (header.lane, header.segment, header.position) != (lane, segment, position):
         raise NoBatch(f"the batch belongs to lane {header.lane}, segment {header.segment}, "
                       f"position {header.position}")
@@ -119,7 +123,7 @@ def check_header(file, header):
 def parse_footer(file, data, file_bytes, salt_crc, lane, segment):
     """The footer in a segment's last block, or None when the segment is not sealed."""
     raw = data[:FOOTER.size]
-    if raw[:4] != b"SLF0":
+    if raw[:3] != FOOTER_MAGIC[:3]:
         return None
     footer = Footer(*FOOTER.unpack(raw))
     if crc32c(raw[:8] + bytes(4) + raw[12:], salt_crc) != footer.crc:
@@ -128,7 +132,7 @@ def parse_footer(file, data, file_bytes, salt_crc, lane, segment):
     if footer.version != VERSION:
         raise NotReadable(f"{file}: byte {position}: footer of version {footer.version}, which is "
                           "not known to this reader")
-    if (footer.lane, footer.segment) != (lane, segment):
+    if (footer.magic, footer.lane, footer.segment) != (FOOTER_MAGIC, lane, segment):
         return None
     if footer.footer_bytes != FOOTER.size or data[FOOTER.size:].strip(b"\0"):
         raise Damage(file, position, "the footer is not 128 bytes and zeros")
@@ -136,14 +140,17 @@ def parse_footer(file, data, file_bytes, salt_crc, lane, segment):
 
 
 class Runs:
-    """The runs of one batch, walked once: events as (partition, source, time_ns, payload)."""
+    """The runs of one batch, walked once: events as (partition, source, time_ns, payload,
+    attributes), the last None for an anonymous APPEND; `sessions` has the runs with a session as
+    (partition, RichRun) and the session states as (None, records), in their order."""
 
     def __init__(self, file, header, data):
         self.file, self.header, self.data = file, header, data
         self.events = []
         self.sources = [None]
         self.states = []
-        self.unknown_types = 0
+        self.sessions = []
+        self.unknown_types = self.further_attributes = 0
         self._walk()
 
     def _wrong(self, position, meaning):
@@ -163,7 +170,12 @@ class Runs:
                     if source > sources:
                         self._wrong(start - 12, f"source {source} is not in the dictionary yet")
                     delta = run_delta
-                    append((partition, source, base + delta, data[start:position]))
+                    append((partition, source, base + delta, data[start:position], None))
+                elif word >> 24 == RUN_RICH:
+                    if source > sources:
+                        self._wrong(start - 12, f"source {source} is not in the dictionary yet")
+                    delta = run_delta
+                    self._rich(partition, source, base + delta, start, position)
                 elif word >> 24 == RUN_TIME:
                     base, delta = self._time(start, position), 0
                 else:
@@ -186,6 +198,8 @@ class Runs:
             if entry[0] not in (4, 6):
                 self._wrong(start, f"a source of the unknown family {entry[0]}")
             self.sources.append(entry)
+        elif kind == RUN_SESSIONS:
+            self._sessions(start, end)
         elif kind == RUN_STATE:
             if self.header.kind == EVENTS:
                 self._wrong(start, "a partition state in a batch of events")
@@ -195,6 +209,28 @@ class Runs:
             self.states.extend(STATE.iter_unpack(self.data[start:end]))
         else:
             self.unknown_types += 1
+
+    def _rich(self, partition, source, time_ns, start, end):
+        if end > len(self.data):
+            raise struct.error
+        try:
+            rich = RichRun(self.data[start:end])
+        except WrongRun as wrong:
+            self._wrong(start - RUN.size, f"a run of events with attributes: {wrong}")
+        self.further_attributes += rich.further_attributes
+        if rich.session:
+            self.sessions.append((partition, rich))
+        self.events.extend([(partition, source, time_ns, value, attributes)
+                            for value, attributes in rich.events])
+
+    def _sessions(self, start, end):
+        if (end - start) % SESSION_STATE.size or end > len(self.data):
+            self._wrong(start, f"a session state of {end - start} bytes, not records of "
+                        f"{SESSION_STATE.size}")
+        records = list(SESSION_STATE.iter_unpack(self.data[start:end]))
+        if not all(record[0] for record in records):
+            self._wrong(start, "a session state of session 0")
+        self.sessions.append((None, records))
 
     def _check_end(self, end):
         header = self.header

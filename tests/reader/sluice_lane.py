@@ -12,11 +12,13 @@ import sluice_batch as fmt
 from sluice_batch import BLOCK, NoBatch
 from sluice_crc import crc32c
 from sluice_meta import Damage, read_lane_meta
+from sluice_sessions import Checkpoint
 from sluice_terms import LanePartitions
 
 SEGMENT_NAME = re.compile(r"([0-9a-f]{16})\.seg")
 READERS_LOCK_BYTE = (1 << 62) + 1
 LOOK_AHEAD_BYTES = 4 << 20
+MAGIC_FAMILY = fmt.BATCH_MAGIC[:3]  # what all versions share
 
 
 class Segment:
@@ -65,14 +67,14 @@ class Segment:
         """The valid headers at block boundaries from `position` on."""
         for start in range(position, self.bytes - BLOCK, LOOK_AHEAD_BYTES):
             chunk = self.read(start, min(LOOK_AHEAD_BYTES, self.bytes - BLOCK - start))
-            at = chunk.find(b"SLB0")
+            at = chunk.find(MAGIC_FAMILY)
             while at >= 0:
                 if at % BLOCK == 0:
                     try:
                         yield self.header_at(start + at, chunk[at:at + fmt.HEADER_BYTES])
                     except NoBatch:
                         pass
-                at = chunk.find(b"SLB0", at + 1)
+                at = chunk.find(MAGIC_FAMILY, at + 1)
 
 
 class BatchPlace(NamedTuple):
@@ -91,6 +93,8 @@ class LaneLog:
         self.meta = read_lane_meta(folder, lane)
         self.segments = []
         self.batches = []
+        self.checkpoints = []
+        self.stated = None  # of the checkpoint under way
         self.totals = Counter()
         self.kinds = Counter()
         self.partitions = LanePartitions(store_meta, lane.number)
@@ -194,7 +198,10 @@ class LaneLog:
         if data[header.byte_length:].strip(b"\0"):
             self.totals["padding_not_zero"] += 1
         if header.kind in fmt.KINDS:
+            pending = self.partitions.pending
             self.partitions.begin(segment.path, header, opens_segment, rises)
+            if self.partitions.pending is not pending:
+                self.stated = Checkpoint(segment.path, header, [], [])
         if header.kind == fmt.EVENTS:
             table = data[header.table_offset:header.byte_length]
             self.partitions.take_table(segment.path, header, table)
@@ -204,11 +211,19 @@ class LaneLog:
             self.totals["unknown_run_types"] += runs.unknown_types
             if header.kind != fmt.MARK:
                 self.partitions.take_states(segment.path, header, runs.states)
+                self._take_sessions(header, runs)
         if opens_segment and header.epoch < self.sealed_epoch:
             raise Damage(segment.path, header.position, f"batch {header.number}: epoch "
                          f"{header.epoch}, but the footer before it has {self.sealed_epoch}")
         self.last, self.end = header, None
         self.durable_mark = max(self.durable_mark, header.durable_mark)
+
+
+    def _take_sessions(self, header, runs):
+        self.stated.states.extend(runs.states)
+        self.stated.sessions.extend(record for _, records in runs.sessions for record in records)
+        if header.flags & fmt.FLAG_LAST:
+            self.checkpoints.append(self.stated._replace(header=header))
 
 
 class SegmentTally:

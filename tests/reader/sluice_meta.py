@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sluice_crc import crc32c
 
-VERSION = 0
+VERSION = 1
 STORE_SLOT_BYTES = 4_194_304
 LANE_SLOT_BYTES = 4096
 NO_LANE = 0xFFFF
@@ -87,7 +87,7 @@ def _best_slot(file, slots, magic):
     """The valid slot with the highest generation of `slots`, pairs (bytes under its CRC, bytes)."""
     best, best_generation, seen = None, -1, False
     for slot_bytes, slot in slots:
-        if slot[:8] != magic:
+        if slot[:7] != magic[:7]:
             continue
         seen = True
         version, crc, generation = struct.unpack_from("<IIQ", slot, 8)
@@ -96,6 +96,8 @@ def _best_slot(file, slots, magic):
             continue
         if version != VERSION:
             raise NotReadable(f"{file}: version {version} is not known to this reader")
+        if slot[:8] != magic:
+            continue
         if generation > best_generation:
             best, best_generation = covered, generation
     if best is None and seen:
@@ -123,9 +125,9 @@ def read_store_meta(store):
                     slots.append((struct.unpack_from("<I", slot, 24)[0], slot))
     except OSError as error:
         raise NotReadable(f"{file}: {error.strerror}: not a store") from error
-    slot = _best_slot(file, [s for s in slots if s[0] >= STORE_HEADER.size], b"SLCESTM0")
+    slot = _best_slot(file, [s for s in slots if s[0] >= STORE_HEADER.size], b"SLCESTM1")
     if slot is None:
-        raise NotReadable(f"{file}: no slot has the magic SLCESTM0: not a store of this version")
+        raise NotReadable(f"{file}: no slot has the magic SLCESTM1: not a store of this version")
     return _parse_store_meta(file, slot)
 
 
@@ -213,9 +215,9 @@ def read_lane_meta(folder, lane):
         raise Damage(file, 0, f"the epoch of lane {lane.number} is lost: "
                      f"{error.strerror}") from error
     slots = [data[at:at + LANE_META.size] for at in (0, LANE_SLOT_BYTES)]
-    slot = _best_slot(file, [(LANE_META.size, slot) for slot in slots], b"SLLANEM0")
+    slot = _best_slot(file, [(LANE_META.size, slot) for slot in slots], b"SLLANEM1")
     if slot is None:
-        raise Damage(file, 0, "no slot has the magic SLLANEM0")
+        raise Damage(file, 0, "no slot has the magic SLLANEM1")
     _, _, _, generation, epoch, number, class_index = LANE_META.unpack(slot)
     if (number, class_index) != (lane.number, lane.class_index):
         raise Damage(file, 0, f"it belongs to lane {number} of class {class_index}, not to lane "

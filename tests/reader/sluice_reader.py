@@ -72,21 +72,41 @@ def format_hex(_names, batch):
 
 def format_json(names, batch):
     lines = []
-    for offset, (partition, source, time_ns, payload) in batch.numbered():
+    for offset, (partition, source, time_ns, payload, attributes) in batch.numbered():
         stream = names.stream_of[partition]
         event = {"partition": partition - stream.first_partition, "offset": offset,
                  "receive_ns": time_ns}
         if source:
             event["source"] = source_text(batch.sources[source])
-        try:
-            event["value"] = payload.decode()
-        except UnicodeDecodeError:
-            event["value_base64"] = base64.b64encode(payload).decode()
+        if attributes:
+            add_attributes(event, attributes)
+        add_bytes(event, "value", payload)
         if names.with_stream:
             event["stream"] = stream.name
         lines.append(json.dumps(event, separators=(",", ":")))
     lines.append("")
     return "\n".join(lines).encode()
+
+
+def add_bytes(event, name, data):
+    try:
+        event[name] = data.decode()
+    except UnicodeDecodeError:
+        event[name + "_base64"] = base64.b64encode(data).decode()
+
+
+def add_attributes(event, attributes):
+    if attributes.operation != "append":
+        event["op"] = attributes.operation
+    if attributes.event_ns is not None:
+        event["event_ns"] = attributes.event_ns
+    if attributes.weight is not None:
+        event["weight"] = attributes.weight
+    if attributes.session is not None:
+        event["session"] = f"{attributes.session:016x}"
+        event["sequence"] = attributes.sequence
+    if attributes.key is not None:
+        add_bytes(event, "key", attributes.key)
 
 
 FORMATS = {"lines": format_lines, "raw": format_raw, "hex": format_hex, "json": format_json}

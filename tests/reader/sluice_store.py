@@ -7,6 +7,7 @@ from collections import Counter
 import sluice_batch as fmt
 from sluice_lane import LaneLog
 from sluice_meta import Damage, read_store_meta
+from sluice_sessions import Sessions
 from sluice_siphash import siphash13
 from sluice_terms import Join
 
@@ -31,7 +32,8 @@ class KeyCheck:
 
 
 class Batch:
-    """The live events of one batch: (partition, source, time_ns, payload), and their offsets."""
+    """The live events of one batch: (partition, source, time_ns, payload, attributes), and their
+    offsets."""
 
     def __init__(self, sources, events, offsets):
         self.sources, self.events, self.offsets = sources, events, offsets
@@ -53,6 +55,7 @@ class Store:
         self.lanes = []
         self.totals = Counter()
         self.kinds = Counter()
+        self.sessions = None  # of the lane that is being walked
         self.counts = {}   # partition -> [first, last, count] of live events
         try:
             self._open_lanes(folder)
@@ -83,14 +86,17 @@ class Store:
     def walk(self, key_checks=None):
         """Every batch of events in every lane: (term of each partition, Batch), checked."""
         for lane in self.lanes:
+            self.sessions = Sessions(lane.checkpoints)
             for place in lane.batches:
                 yield self._walk_batch(place, key_checks or {})
+            self.sessions.finish()
 
     def _walk_batch(self, place, key_checks):
         path, header = place.segment.path, place.header
         data = place.segment.read(header.position, header.byte_length)
         runs = fmt.Runs(path, header, data)
         self.totals["unknown_run_types"] += runs.unknown_types
+        self.totals["further_attributes"] += runs.further_attributes
         events = runs.events
         table = {partition: (first, term, count) for first, term, partition, count
                  in fmt.TABLE_ENTRY.iter_unpack(place.table)}
@@ -103,6 +109,7 @@ class Store:
             if partition not in self.stream_of:
                 raise Damage(path, header.position, f"batch {header.number}: partition {partition} "
                              "belongs to no stream")
+        self.sessions.take(path, header, table, runs.sessions)
         self._check_keys(path, header, events, key_checks)
         offsets = {partition: entry[0] for partition, entry in table.items()}
         voids = self._count(table)
@@ -115,7 +122,7 @@ class Store:
 
     def _check_keys(self, path, header, events, key_checks):
         for check_stream, check in key_checks.items():
-            for partition, _, _, payload in events:
+            for partition, _, _, payload, _ in events:
                 if self.stream_of[partition].name == check_stream and \
                         check.partition_of(payload) != partition:
                     raise Damage(path, header.position, f"batch {header.number}: an event of "
@@ -156,7 +163,7 @@ class Store:
                             "count": sum(entry["count"] for entry in partitions),
                             "partitions": partitions})
         names = ("events", "payload_bytes", "void_events", "segments", "segments_sealed",
-                 "unknown_run_types", "padding_not_zero", "lanes_on_other_paths")
+                 "unknown_run_types", "further_attributes", "padding_not_zero", "lanes_on_other_paths")
         kinds = {name: self.kinds[name] for name in (*fmt.KINDS.values(), "unknown")}
         return {"generation": self.meta.generation, "lanes": len(self.lanes), "streams": streams,
                 "totals": {**{name: self.totals[name] for name in names}, "batches": kinds}}

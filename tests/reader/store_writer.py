@@ -17,7 +17,8 @@ SEGMENT_BYTES = 64 << 10
 TIME_0 = 1_790_000_000_000_000_000
 
 EVENTS, CHECKPOINT, EPOCH_START, MARK = 1, 2, 3, 4
-RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE = 1, 2, 3, 4
+RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE, RUN_RICH, RUN_SESSIONS = 1, 2, 3, 4, 5, 7
+APPEND, PUT, REMOVE = 0, 1, 2
 LAST, CLEAN_STOP = 1, 2
 NOBODY = 0xFFFF
 
@@ -28,6 +29,32 @@ def run(kind, data, delta=0, partition=0, source=0):
 
 def state_run(partition, term, start, next_offset):
     return run(RUN_STATE, struct.pack("<QQIHH", next_offset, start, term, partition, 0))
+
+
+def session_run(*records):
+    """A session state run of (session, partition, next sequence, last use)."""
+    return run(RUN_SESSIONS, b"".join([struct.pack("<QQQH6x", session, sequence, last, partition)
+                                       for session, partition, sequence, last in records]))
+
+
+def rich_event(value=b"", key=None, operation=APPEND, event_ns=None, weight=None, further=None,
+               long=False, flags=0):
+    """One event with attributes; `flags` are set besides those that the others ask for."""
+    flags |= operation | (key is not None) << 2 | (event_ns is not None) << 3
+    flags |= (weight is not None) << 4 | long << 5 | (further is not None) << 6
+    data = struct.pack("<BI" if long else "<BH", flags, len(value))
+    data += b"" if key is None else struct.pack("<H", len(key))
+    data += b"" if event_ns is None else struct.pack("<q", event_ns)
+    data += b"" if weight is None else struct.pack("<I", weight)
+    data += b"" if further is None else struct.pack("<H", len(further))
+    return data + (key or b"") + (further or b"") + value
+
+
+def rich_data(events, session=None, flags=0):
+    """The data of a run of rich_event()s; session is (session, first sequence)."""
+    flags |= session is not None
+    return (struct.pack("<HBx", len(events), flags) +
+            (b"" if session is None else struct.pack("<QQ", *session)) + b"".join(events))
 
 
 class Batch:
@@ -41,6 +68,16 @@ class Batch:
         self.runs.append(run(RUN_EVENT, payload, delta, partition, source))
         self.partitions.append(partition)
         self.last = self.base + delta
+        return self
+
+    def rich(self, partition, events, delta=0, source=0, session=None):
+        self.runs.append(run(RUN_RICH, rich_data(events, session), delta, partition, source))
+        self.partitions += [partition] * len(events)
+        self.last = self.base + delta
+        return self
+
+    def sessions(self, *records):
+        self.runs.append(session_run(*records))
         return self
 
     def source(self, family, address, port):
@@ -67,13 +104,14 @@ class LaneWriter:
         os.makedirs(self.folder)
         self.epoch = self.segment = self.batch_number = self.durable = 0
         self.prev_crc, self.states, self.meta_generation = 0, {}, 0
+        self.sessions = {}  # (session, partition) -> (next sequence, last use)
         self.time = TIME_0
 
     def start(self):
         """A start of the lane: the epoch rises in lane.meta first."""
         self.epoch += 1
         self.meta_generation += 1
-        slot = struct.pack("<8sIIQQHH28x", b"SLLANEM0", 0, 0, self.meta_generation, self.epoch,
+        slot = struct.pack("<8sIIQQHH28x", b"SLLANEM1", 1, 0, self.meta_generation, self.epoch,
                            self.number, self.class_index)
         path = os.path.join(self.folder, "lane.meta")
         with open(path, "r+b" if os.path.exists(path) else "w+b") as meta:
@@ -110,6 +148,9 @@ class LaneWriter:
         for i in range(count):
             part = records[i * share:(i + 1) * share]
             runs = [run(RUN_STATE, b"".join(part))] if part else []
+            if i == count - 1 and self.sessions:
+                runs.append(session_run(*[(*key, *state) for key, state in
+                                          sorted(self.sessions.items())]))
             self.write(kind, LAST if i == count - 1 and flag_last else 0, runs)
         return self
 
@@ -140,7 +181,7 @@ class LaneWriter:
         body += bytes(-len(body) % 8)
         time_base_ns = fields.get("time_base_ns", self.time)
         header = {
-            "magic": b"SLB0", "version": 0, "header_bytes": 128, "header_crc": 0,
+            "magic": b"SLB1", "version": 1, "header_bytes": 128, "header_crc": 0,
             "body_crc": crc32c(body + table, crc32c(SALT)), "prev_body_crc": self.prev_crc,
             "kind": kind, "flags": flags, "lane": self.number, "segment": self.segment,
             "position": self.position, "epoch": self.epoch, "number": self.batch_number,
@@ -164,15 +205,15 @@ class LaneWriter:
     def seal(self, **fields):
         """The footer of the open segment; `fields` override what it would say."""
         footer = {
-            "magic": b"SLF0", "version": 0, "footer_bytes": 128, "crc": 0,
-            "last_body_crc": self.prev_crc, "lane": self.number, "reserved": 0, "index_bytes": 0,
+            "magic": b"SLF1", "version": 1, "footer_bytes": 128, "crc": 0,
+            "last_body_crc": self.prev_crc, "lane": self.number, "reserved": 0, "reserved1": 0,
             "segment": self.segment, "epoch": self.epoch, "first_number": self.first_number,
             "last_number": self.batch_number, "end_position": self.position,
             "event_count": self.event_count, "time_first_ns": self.segment_time,
-            "time_last_ns": self.time, "index_position": 0}
+            "time_last_ns": self.time}
         assert fields.keys() <= footer.keys()
         footer.update(fields)
-        image = struct.pack("<4sHHIIHHIQQQQQQQQQ32x", *footer.values())
+        image = struct.pack("<4sHHIIHHIQQQQQQQQ40x", *footer.values())
         with open(self.path(), "r+b") as file:
             file.seek(self.store.segment_bytes - BLOCK)
             file.write(with_crc(image, 8, crc32c(SALT)))
@@ -228,7 +269,7 @@ class StoreWriter:
             [struct.pack("<HHHH8x", lane.number, lane.class_index, lane.worker, lane.path_index)
              for lane in self.lanes] +
             [struct.pack("<QIHH", start, term, lane, 0) for start, term, lane in self.partitions])
-        slot = struct.pack("<8sIIQIIIIII16sQ56x", b"SLCESTM0", 0, 0, self.generation,
+        slot = struct.pack("<8sIIQIIIIII16sQ56x", b"SLCESTM1", 1, 0, self.generation,
                            128 + len(records), len(self.classes), len(self.streams),
                            len(self.lanes), len(self.partitions), 0, SALT,
                            self.segment_bytes) + records

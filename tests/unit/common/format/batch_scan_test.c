@@ -3,6 +3,7 @@
 
 #include "batch_maker.h"
 #include "format/crc32c.h"
+#include "format/run_events.h"
 #include "suite.h"
 
 #include <string.h>
@@ -79,13 +80,24 @@ static void a_block_without_magic_is_no_batch(void)
 	CU_ASSERT_EQUAL(check_header(), SL_BATCH_NO_MAGIC);
 }
 
-static void a_newer_version_is_told_from_a_flipped_bit(void)
+static void another_version_is_told_from_a_flipped_bit(void)
 {
-	make();
-	batch.header.version = SL_FORMAT_VERSION + 1;
-	CU_ASSERT_EQUAL(check_header(), SL_BATCH_BAD_HEADER);
+	static const uint16_t versions[] = {0, SL_FORMAT_VERSION + 1, 99};
+
+	for (size_t i = 0; i < SL_ARRAY_COUNT(versions); i++) {
+		make();
+		batch.header.version = versions[i];
+		CU_ASSERT_EQUAL(check_header(), SL_BATCH_BAD_HEADER);
+		sl_batch_header_seal(&batch.header, sl_batch_salt_crc(salt));
+		CU_ASSERT_EQUAL(check_header(), SL_BATCH_BAD_VERSION);
+		// Its magic may end in another byte.
+		batch.header.magic ^= 0x55u << 24;
+		sl_batch_header_seal(&batch.header, sl_batch_salt_crc(salt));
+		CU_ASSERT_EQUAL(check_header(), SL_BATCH_BAD_VERSION);
+	}
+	batch.header.version = SL_FORMAT_VERSION;
 	sl_batch_header_seal(&batch.header, sl_batch_salt_crc(salt));
-	CU_ASSERT_EQUAL(check_header(), SL_BATCH_BAD_VERSION);
+	CU_ASSERT_EQUAL(check_header(), SL_BATCH_BAD_HEADER);
 }
 
 static void a_batch_of_another_place_is_misplaced(void)
@@ -233,6 +245,50 @@ static void runs_come_in_order_with_time_and_source(void)
 	sl_run_iterator_fini(&iterator);
 }
 
+// A run of three events with attributes, its data one byte shorter or longer, or of another count.
+static void make_rich(const char *data, size_t bytes)
+{
+	sl_test_batch_init(&batch, SL_BATCH_EVENTS);
+	batch.header.lane = place.lane;
+	batch.header.segment = place.segment;
+	batch.header.position = place.position;
+	batch.header.epoch = batch.header.number = 1;
+	sl_test_batch_event(&batch, 5, 1, 100, "first", 5);
+	sl_test_batch_run(&batch, SL_RUN_RICH, 5, 0, data, bytes);
+	batch.table[0].event_count += 3;
+	batch.header.event_count += 3;
+	sl_test_batch_seal(&batch, sl_batch_salt_crc(salt));
+}
+
+static void runs_of_many_events_count_all_of_them(void)
+{
+	static const char data[] = "\x03\0\0\0"
+				   "\0\0\0"
+				   "\0\1\0a"
+				   "\0\0\0";
+	static const char two[] = "\x02\0\0\0"
+				  "\0\0\0"
+				  "\0\1\0a";
+	struct sl_run_iterator iterator;
+	struct sl_run run;
+
+	make_rich(data, sizeof(data) - 1);
+	CU_ASSERT_EQUAL_FATAL(check(), SL_BATCH_OK);
+	sl_run_iterator_init(&iterator, &batch);
+	CU_ASSERT_FATAL(sl_run_next(&iterator, &run, NULL));
+	CU_ASSERT_FATAL(sl_run_next(&iterator, &run, NULL));
+	CU_ASSERT_EQUAL(run.type, SL_RUN_RICH);
+	CU_ASSERT_EQUAL(sl_run_event_count(&run), 3);
+	CU_ASSERT_FALSE(sl_run_next(&iterator, &run, NULL));
+	sl_run_iterator_fini(&iterator);
+	make_rich(data, sizeof(data));
+	CU_ASSERT_EQUAL(check(), SL_BATCH_BAD_BODY);
+	make_rich(data, sizeof(data) - 2);
+	CU_ASSERT_EQUAL(check(), SL_BATCH_BAD_BODY);
+	make_rich(two, sizeof(two) - 1);
+	CU_ASSERT_EQUAL(check(), SL_BATCH_BAD_BODY);
+}
+
 static void a_long_dictionary_is_kept_whole(void)
 {
 	struct sl_run_source source = {.family = 4};
@@ -278,7 +334,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_whole_batch_is_whole),
 	SL_TEST(every_flipped_bit_of_header_and_body_is_detected),
 	SL_TEST(a_block_without_magic_is_no_batch),
-	SL_TEST(a_newer_version_is_told_from_a_flipped_bit),
+	SL_TEST(another_version_is_told_from_a_flipped_bit),
 	SL_TEST(a_batch_of_another_place_is_misplaced),
 	SL_TEST(a_batch_of_another_store_is_damaged),
 	SL_TEST(a_payload_that_is_a_batch_image_is_no_batch),
@@ -286,6 +342,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(header_fields_that_contradict_each_other_are_damage),
 	SL_TEST(runs_that_do_not_add_up_are_damage),
 	SL_TEST(runs_come_in_order_with_time_and_source),
+	SL_TEST(runs_of_many_events_count_all_of_them),
 	SL_TEST(a_long_dictionary_is_kept_whole),
 	SL_TEST(a_batch_of_unknown_kind_is_checked_but_not_walked),
 };

@@ -182,6 +182,26 @@ static void an_unknown_version_is_refused_and_never_overwritten(void)
 	remove_directory();
 }
 
+static void version_0_had_a_magic_of_its_own(void)
+{
+	const struct sl_lane_meta preview = {
+		.magic = SL_LANE_META_MAGIC - (1ull << 56), .version = 0, .epoch = 1};
+	struct sl_lane_meta meta = {.epoch = 1}, back;
+	struct sl_err err = {0};
+	FILE *file;
+
+	make_directory();
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0);
+	file = fopen(lane_file, "r+");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	CU_ASSERT_EQUAL(fwrite(&preview, sizeof(preview), 1, file), 1);
+	fclose(file);
+	CU_ASSERT_EQUAL(sl_lane_meta_read(&back, directory, &err), -EPROTO);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "format version 0, this program knows version 1"));
+	CU_ASSERT_EQUAL(sl_lane_meta_write(&meta, directory, &err), -EPROTO);
+	remove_directory();
+}
+
 static void counts_beyond_the_limits_are_damage(void)
 {
 	struct sl_store_meta meta, back;
@@ -205,6 +225,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(every_flipped_bit_of_a_lane_meta_is_detected),
 	SL_TEST(no_valid_slot_is_an_error_that_names_the_file),
 	SL_TEST(an_unknown_version_is_refused_and_never_overwritten),
+	SL_TEST(version_0_had_a_magic_of_its_own),
 	SL_TEST(counts_beyond_the_limits_are_damage),
 };
 SL_SUITE(common_format_meta);

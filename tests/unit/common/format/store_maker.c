@@ -117,6 +117,7 @@ void sl_test_segment_seal(struct sl_test_store *store, unsigned index)
 	struct sl_test_lane *lane = &store->lanes[index];
 	struct sl_segment_footer footer = {
 		.magic = SL_FOOTER_MAGIC,
+		.version = SL_FORMAT_VERSION,
 		.footer_bytes = sizeof(footer),
 		.last_body_crc = lane->prev_body_crc,
 		.lane = (uint16_t)index,

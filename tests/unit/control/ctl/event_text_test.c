@@ -132,10 +132,56 @@ static void other_payloads_are_base64(void)
 	}
 }
 
+static const struct sl_run_event all_attributes = {
+	.operation = SL_OPERATION_PUT,
+	.has_key = true,
+	.has_event_time = true,
+	.has_weight = true,
+	.has_sequence = true,
+	.key = "a\"b",
+	.key_bytes = 3,
+	.event_time_ns = -1,
+	.weight = 7,
+	.session = 0xab,
+	.sequence = 5,
+};
+
+static void attributes_are_shown_where_there_are_any(void)
+{
+	struct sl_store_event event = event_of("x", 1);
+	size_t bytes;
+
+	event.attributes = all_attributes;
+	event.offset = 5;
+	event.source = &source_v4;
+	char *text = written(sl_event_write_json, &event, &bytes);
+	CU_ASSERT_STRING_EQUAL(text,
+		"{\"partition\":3,\"offset\":5,\"receive_ns\":1700000000123456789,"
+		"\"source\":\"192.0.2.1:4000\",\"op\":\"put\",\"event_ns\":-1,\"weight\":7,"
+		"\"session\":\"00000000000000ab\",\"sequence\":5,\"key\":\"a\\\"b\","
+		"\"value\":\"x\"}\n");
+	free(text);
+	text = written(sl_event_write_text, &event, &bytes);
+	CU_ASSERT_STRING_EQUAL(text,
+		"partition=3 offset=5 receive_ns=1700000000123456789 source=192.0.2.1:4000 op=put "
+		"event_ns=-1 weight=7 session=00000000000000ab sequence=5 key=\"a\\\"b\" "
+		"value=\"x\"\n");
+	free(text);
+	event = event_of("\xff", 1);
+	event.attributes = (struct sl_run_event){
+		.operation = SL_OPERATION_REMOVE, .has_key = true, .key = "\xfe", .key_bytes = 1};
+	event.offset = 5;
+	text = written(sl_event_write_text, &event, &bytes);
+	CU_ASSERT_STRING_EQUAL(text,
+		"partition=3 offset=5 receive_ns=1700000000123456789 op=remove "
+		"key_base64=\"/g==\" value_base64=\"/w==\"\n");
+	free(text);
+}
+
 static void a_stream_that_fails_is_reported(void)
 {
 	static sl_event_writer *const writers[] = {
-		sl_event_write_raw, sl_event_write_lines, sl_event_write_json};
+		sl_event_write_raw, sl_event_write_lines, sl_event_write_text, sl_event_write_json};
 	struct sl_store_event event = event_of("some payload", 12);
 
 	for (size_t i = 0; i < SL_ARRAY_COUNT(writers); i++) {
@@ -152,6 +198,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(json_states_place_time_and_source),
 	SL_TEST(text_payloads_come_back_byte_for_byte),
 	SL_TEST(other_payloads_are_base64),
+	SL_TEST(attributes_are_shown_where_there_are_any),
 	SL_TEST(a_stream_that_fails_is_reported),
 };
 SL_SUITE(control_ctl_event_text);

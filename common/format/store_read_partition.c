@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "format/store_read_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+struct range {
+	uint16_t partition;
+	uint16_t lane;
+	uint32_t term;
+	uint64_t from, end; // wanted offsets of this term
+};
+
+static const struct sl_batch_table_entry *find_entry(
+	const struct sl_batch_header *batch, uint16_t partition)
+{
+	const struct sl_batch_table_entry *table = sl_batch_table(batch);
+
+	for (uint32_t i = 0; i < batch->table_count; i++)
+		if (table[i].partition == partition)
+			return &table[i];
+	return NULL;
+}
+
+struct range_slot {
+	const struct range *range;
+	struct sl_store_slot slot;
+};
+
+static struct sl_store_slot *slot_of(void *context, uint16_t partition)
+{
+	struct range_slot *wanted = context;
+
+	return partition == wanted->range->partition ? &wanted->slot : NULL;
+}
+
+static int walk_partition(struct sl_store_read *read, const struct sl_batch_header *batch,
+	const struct sl_batch_table_entry *entry, const struct range *range)
+{
+	struct range_slot wanted = {
+		.range = range,
+		.slot = {.next_offset = entry->first_offset,
+			.from = range->from,
+			.end = sl_store_read_limit(read, range->partition),
+			.void_start = range->end,
+			.term = entry->term},
+	};
+
+	return sl_store_read_runs(read, batch, slot_of, &wanted);
+}
+
+struct state_search {
+	uint16_t partition;
+	bool is_found;
+	uint64_t next_offset, term_start;
+};
+
+static void search_state(void *context, const struct sl_partition_state *state)
+{
+	struct state_search *search = context;
+
+	if (state->partition != search->partition)
+		return;
+	search->is_found = true;
+	search->next_offset = state->next_offset;
+	search->term_start = state->term_start;
+}
+
+// What the checkpoint at the head of a segment says of a partition; a segment that has expired says
+// nothing.
+static int search_head(struct sl_store_read *read, uint64_t number, struct state_search *search)
+{
+	const struct sl_lane_reader *reader = &read->reader;
+	struct sl_segment_file *file;
+	uint64_t epoch;
+	int result = sl_segment_file_open(
+		&file, reader->path, reader->lane, number, reader->salt_crc, read->err);
+
+	if (result < 0)
+		return result == -ENOENT ? 0 : result;
+	result = sl_store_head_states(file, &epoch, search_state, search, read->err);
+	sl_segment_file_close(file);
+	return result;
+}
+
+// Whether a term begins in this batch only because the segments with its first events have expired.
+// 1 yes, 0 no, or a negative errno.
+static int begins_behind_expired(
+	struct sl_store_read *read, const struct sl_batch_table_entry *entry)
+{
+	const struct sl_segment_list *segments = &read->reader.segments;
+	struct state_search search = {.partition = entry->partition};
+	int result = 0;
+
+	if (segments->count > 0 && segments->numbers[0] > 1)
+		result = search_head(read, segments->numbers[0], &search);
+	if (result < 0 || !search.is_found)
+		return result;
+	return search.next_offset == entry->first_offset && search.next_offset > search.term_start;
+}
+
+// Offsets are dense: what is neither expired nor there is missing, what comes twice is wrong.
+static int check_dense(struct sl_store_read *read, const struct sl_batch_table_entry *entry)
+{
+	const struct sl_store_report *report = read->report;
+	bool has_expired = read->reader.expired_count > read->expired_seen;
+
+	read->expired_seen = read->reader.expired_count;
+	if (!report->has_first || entry->first_offset == report->next_offset)
+		return 0;
+	if (entry->first_offset > report->next_offset) {
+		int result = has_expired ? 1 : begins_behind_expired(read, entry);
+
+		if (result != 0)
+			return SL_MIN(result, 0);
+	}
+	return sl_err_set(read->err, -EBADMSG,
+		"%s: partition %u goes on with offset %" PRIu64 " in batch %" PRIu64
+		" where offset %" PRIu64 " is due: the store is damaged",
+		read->reader.file->path, entry->partition, entry->first_offset,
+		read->reader.last_number, report->next_offset);
+}
+
+static int on_batch_of_range(
+	struct sl_store_read *read, const struct sl_batch_header *batch, void *context)
+{
+	const struct range *range = context;
+	const struct sl_batch_table_entry *entry = find_entry(batch, range->partition);
+	int result;
+
+	if (entry == NULL || entry->term < range->term)
+		return 0;
+	if (entry->term > range->term || entry->first_offset >= range->end ||
+		entry->first_offset >= sl_store_read_limit(read, range->partition)) {
+		read->is_lane_done = true;
+		return 0;
+	}
+	if (entry->first_offset + entry->event_count <= range->from)
+		return 0;
+	result = check_dense(read, entry);
+	return result < 0 ? result : walk_partition(read, batch, entry, range);
+}
+
+// Starts in the last segment whose checkpoint says that nothing wanted came before it.
+static int skip_segments(struct sl_store_read *read, const struct range *range)
+{
+	struct sl_lane_reader *reader = &read->reader;
+
+	for (size_t i = reader->segments.count; range->from > 0 && i > 0; i--) {
+		struct state_search search = {.partition = range->partition};
+		uint64_t number = reader->segments.numbers[i - 1];
+		int result = search_head(read, number, &search);
+
+		if (result < 0)
+			return result;
+		if (search.is_found && search.next_offset <= range->from) {
+			sl_lane_reader_skip_to(reader, number);
+			return 0;
+		}
+	}
+	return 0;
+}
+
+// What the appliance says it has stored must be there, unless retention came first.
+static int check_stored(const struct sl_store_read *read, uint16_t partition, uint64_t limit)
+{
+	const struct sl_store_report *report = read->report;
+
+	if (limit == UINT64_MAX || !report->has_first || report->next_offset >= limit ||
+		report->expired_segment_count > 0)
+		return 0;
+	return sl_err_set(read->err, -EBADMSG,
+		"%s: partition %u ends at offset %" PRIu64 ", but everything below offset %" PRIu64
+		" was stored: the store is damaged",
+		read->store->path, partition, report->next_offset, limit);
+}
+
+int sl_store_read_partition(struct sl_store_reader *store, uint16_t partition, uint64_t from,
+	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
+{
+	struct sl_store_read read = {
+		.store = store, .visitor = visitor, .report = report, .err = err};
+	const struct sl_store_terms *terms;
+	uint64_t limit;
+	int result = 0;
+
+	if (partition >= store->meta.header.partition_count)
+		return sl_err_set(err, -EINVAL, "no partition %u in %s: it has %" PRIu32, partition,
+			store->path, store->meta.header.partition_count);
+	terms = &store->partitions[partition];
+	limit = visitor->limit != NULL ? sl_store_read_limit(&read, partition) : UINT64_MAX;
+	for (uint32_t i = 0; result == 0 && read.stopped == 0 && i < terms->count; i++) {
+		struct range range = {
+			.partition = partition,
+			.lane = terms->terms[i].lane,
+			.term = terms->terms[i].term,
+			.from = from,
+			.end = sl_store_void_start(store, partition, terms->terms[i].term),
+		};
+
+		if (range.end <= from)
+			continue;
+		result = sl_store_open_lane(store, range.lane, &read.reader, err);
+		if (result == 0)
+			result = skip_segments(&read, &range);
+		result = sl_store_read_lane(&read, result, on_batch_of_range, &range);
+	}
+	if (result == 0 && read.stopped == 0)
+		result = check_stored(&read, partition, limit);
+	return result < 0 ? result : read.stopped;
+}
