@@ -11,6 +11,7 @@
 #define SL_LCORE_COUNT_MAX 32 // polling lcores
 #define SL_STREAM_COUNT_MAX 64
 #define SL_CLASS_COUNT_MAX 8
+#define SL_STORE_PATH_COUNT_MAX 8 // drives of a store
 #define SL_LANE_COUNT_MAX 256 // live and ownerless, store-wide
 #define SL_STREAM_PARTITION_COUNT_MAX 4096
 #define SL_PARTITION_COUNT_MAX 65536 // store-wide: partition numbers have 16 bits
@@ -24,3 +25,4 @@
 #define SL_SEGMENT_BYTES_MIN (16ull * SL_MIB)
 #define SL_SEGMENT_BYTES_MAX (64ull * SL_GIB)
 #define SL_IN_FLIGHT_COUNT_MAX 32
+#define SL_AGE_S_MAX 3153600000ull // 100 years: in nanoseconds still far from 64 bits

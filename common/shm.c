@@ -19,6 +19,7 @@ static_assert(sizeof(struct sl_shm_port) % SL_CACHE_LINE == 0, "tables start on 
 static_assert(sizeof(struct sl_shm_lcore) % SL_CACHE_LINE == 0, "tables start on a line");
 static_assert(sizeof(struct sl_shm_ring) % SL_CACHE_LINE == 0, "tables start on a line");
 static_assert(sizeof(struct sl_shm_lane) % SL_CACHE_LINE == 0, "tables start on a line");
+static_assert(sizeof(struct sl_shm_drive) % SL_CACHE_LINE == 0, "tables start on a line");
 
 static int runtime_path(
 	char path[SL_PATH_BYTES_MAX], const char *runtime_dir, const char *name, struct sl_err *err)
@@ -155,6 +156,7 @@ static uint64_t lay_out(struct sl_shm_header *header, const struct sl_shm_counts
 	PLACE(lane, struct sl_shm_lane);
 	PLACE(stream, struct sl_shm_stream);
 	PLACE(partition, struct sl_shm_partition);
+	PLACE(drive, struct sl_shm_drive);
 #undef PLACE
 	header->total_bytes = end;
 	return end;
@@ -171,6 +173,7 @@ static void point_tables(struct sl_shm *shm, void *map, size_t map_bytes)
 	shm->lanes = (struct sl_shm_lane *)(base + shm->header->lane_offset);
 	shm->streams = (struct sl_shm_stream *)(base + shm->header->stream_offset);
 	shm->partitions = (struct sl_shm_partition *)(base + shm->header->partition_offset);
+	shm->drives = (struct sl_shm_drive *)(base + shm->header->drive_offset);
 	shm->map_bytes = map_bytes;
 }
 
@@ -256,6 +259,7 @@ static bool header_is_sound(const struct sl_shm_header *header, uint64_t file_by
 	CHECK(lane, struct sl_shm_lane);
 	CHECK(stream, struct sl_shm_stream);
 	CHECK(partition, struct sl_shm_partition);
+	CHECK(drive, struct sl_shm_drive);
 #undef CHECK
 	return is_sound;
 }

@@ -12,7 +12,7 @@
 #define SL_SHM_SOCKET_NAME "dataplane.sock" // in runtime_dir
 #define SL_SHM_LOCK_NAME "lock" // in runtime_dir: held by the running data plane
 #define SL_SHM_MAGIC 0x304d48535345434cull
-#define SL_SHM_VERSION 2
+#define SL_SHM_VERSION 3
 
 enum sl_dataplane_state {
 	SL_DATAPLANE_STARTING,
@@ -38,6 +38,8 @@ struct sl_shm_header {
 	uint32_t port_count, lcore_count, ring_count, lane_count, stream_count, partition_count;
 	uint64_t port_offset, lcore_offset, ring_offset, lane_offset, stream_offset,
 		partition_offset;
+	uint32_t drive_count, reserved1;
+	uint64_t drive_offset;
 	// Written by the main lcore while running.
 	uint32_t state SL_CACHE_ALIGNED; // enum sl_dataplane_state
 	uint32_t reserved;
@@ -118,12 +120,33 @@ struct sl_shm_lane {
 	uint64_t segments_rolled;
 	uint64_t unwritten_extents; // 1 while the current segment's blocks are written for the
 				    // first time
+	uint64_t segments_aged; // of those rolled: because of their age
 	// Written by the keeper thread.
 	uint64_t segment_count SL_CACHE_ALIGNED;
 	uint64_t segment_bytes_total, segments_expired;
 	uint64_t spare_ready; // the next segment is there
 	uint64_t segments_recycled; // born from expired ones: their blocks were written before
 	uint64_t segments_unwritten; // handed over before all of their blocks were written once
+} SL_CACHE_ALIGNED;
+
+// How much room there is for new segments.
+enum sl_drive_level {
+	SL_DRIVE_OK,
+	SL_DRIVE_LOW, // the alarm: the reserve comes near
+	SL_DRIVE_FULL, // the next segment would take of the reserve: none is made
+};
+
+// One of store.paths.
+struct sl_shm_drive {
+	// Written at start.
+	char path[SL_PATH_BYTES_MAX];
+	uint64_t reserve_bytes; // that births leave free
+	uint64_t low_bytes; // with less than this free it is SL_DRIVE_LOW
+	// Written by the keeper thread, once a second.
+	uint32_t level SL_CACHE_ALIGNED; // enum sl_drive_level
+	uint32_t reserved;
+	uint64_t total_bytes, free_bytes; // of its file system, for whoever the appliance runs as
+	uint64_t low_count, full_count; // times that the level was reached
 } SL_CACHE_ALIGNED;
 
 struct sl_shm_stream {
@@ -147,11 +170,13 @@ struct sl_shm {
 	struct sl_shm_lane *lanes;
 	struct sl_shm_stream *streams;
 	struct sl_shm_partition *partitions;
+	struct sl_shm_drive *drives;
 	size_t map_bytes;
 };
 
 struct sl_shm_counts {
-	uint32_t port_count, lcore_count, ring_count, lane_count, stream_count, partition_count;
+	uint32_t port_count, lcore_count, ring_count, lane_count, stream_count, partition_count,
+		drive_count;
 };
 
 struct sl_err;

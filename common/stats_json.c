@@ -37,6 +37,12 @@ static const char *const lane_state_names[] = {
 	[SL_LANE_OWNERLESS] = "ownerless",
 };
 
+static const char *const drive_level_names[] = {
+	[SL_DRIVE_OK] = "ok",
+	[SL_DRIVE_LOW] = "low",
+	[SL_DRIVE_FULL] = "full",
+};
+
 static const char *const durability_names[] = {
 	[SL_DURABILITY_NONE] = "none",
 	[SL_DURABILITY_WRITTEN] = "written",
@@ -266,7 +272,7 @@ static json_t *lane_stats(const struct sl_shm *shm, uint32_t index)
 	const struct sl_shm_lane *lane = &shm->lanes[index];
 
 	return json_pack(
-		"{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 		"lane", (int)lane->lane, "state", NAME_OF(lane_state_names, SL_LOAD(lane->state)),
 		"in_flight", (json_int_t)SL_LOAD(lane->in_flight), "segment", COUNT(lane->segment),
 		"position", COUNT(lane->position), "batch_number", COUNT(lane->batch_number),
@@ -277,7 +283,19 @@ static json_t *lane_stats(const struct sl_shm *shm, uint32_t index)
 		"spare_ready", COUNT(lane->spare_ready), "segments_recycled",
 		COUNT(lane->segments_recycled), "segments_unwritten",
 		COUNT(lane->segments_unwritten), "unwritten_extents",
-		COUNT(lane->unwritten_extents));
+		COUNT(lane->unwritten_extents), "segments_aged", COUNT(lane->segments_aged));
+}
+
+static json_t *drive_stats(const struct sl_shm *shm, uint32_t index)
+{
+	const struct sl_shm_drive *drive = &shm->drives[index];
+
+	return json_pack("{s:i, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "drive", (int)index,
+		"path", TEXT(drive->path), "level",
+		NAME_OF(drive_level_names, SL_LOAD(drive->level)), "total_bytes",
+		COUNT(drive->total_bytes), "free_bytes", COUNT(drive->free_bytes), "low_bytes",
+		COUNT(drive->low_bytes), "reserve_bytes", COUNT(drive->reserve_bytes), "low_count",
+		COUNT(drive->low_count), "full_count", COUNT(drive->full_count));
 }
 
 static uint64_t drop_sum(const struct sl_shm *shm, enum sl_drop_reason reason)
@@ -343,7 +361,8 @@ json_t *sl_stats_json_stats(const struct sl_shm *shm)
 		"workers", array_json(shm, header->lcore_count, worker_stats), "rings",
 		array_json(shm, header->ring_count, ring_stats), "ports",
 		array_json(shm, header->port_count, port_stats), "lanes",
-		array_json(shm, header->lane_count, lane_stats), "stages",
+		array_json(shm, header->lane_count, lane_stats), "drives",
+		array_json(shm, header->drive_count, drive_stats), "stages",
 		sl_stats_json_stages(shm));
 }
 

@@ -101,6 +101,10 @@ static void complete_classes(const struct sl_config_reader *reader, struct sl_co
 				(uint32_t)uint_of(raw->linger_us, SL_CONFIG_KEY_classes_linger_us),
 			.retention_bytes = uint_of(
 				raw->retention_bytes, SL_CONFIG_KEY_classes_retention_bytes),
+			.segment_age_s =
+				uint_of(raw->segment_age_s, SL_CONFIG_KEY_classes_segment_age_s),
+			.retention_age_s = uint_of(
+				raw->retention_age_s, SL_CONFIG_KEY_classes_retention_age_s),
 			.line = line_of(reader, SL_CONFIG_classes, i),
 		};
 	}
@@ -160,6 +164,9 @@ void sl_config_complete(const struct sl_config_reader *reader, struct sl_config 
 		uint_of(raw->store->segment_bytes, SL_CONFIG_KEY_store_segment_bytes);
 	config->store.format_bytes_per_s =
 		uint_of(raw->store->format_bytes_per_s, SL_CONFIG_KEY_store_format_bytes_per_s);
+	config->store.reserve_bytes = raw->store->reserve_bytes == NULL
+		? config->store.segment_bytes
+		: *raw->store->reserve_bytes;
 	config->store.in_flight_max =
 		(uint32_t)uint_of(raw->store->in_flight_max, SL_CONFIG_KEY_store_in_flight_max);
 	config->store.line = line_of(reader, SL_CONFIG_store, 0);

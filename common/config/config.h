@@ -36,6 +36,8 @@ struct sl_config_class {
 	uint32_t batch_bytes; // multiple of 4096; default 524288
 	uint32_t linger_us; // default 1000, at most 1,000,000
 	uint64_t retention_bytes; // over the whole store; 0: keep everything
+	uint64_t segment_age_s; // a segment with events is rolled at this age; 0: never
+	uint64_t retention_age_s; // a segment expires when its last event is older; 0: never
 	uint32_t line;
 };
 
@@ -53,6 +55,7 @@ struct sl_config {
 		const char *path; // store.paths[0]; several drives come later
 		uint64_t segment_bytes; // multiple of 4096; default 1 GiB
 		uint64_t format_bytes_per_s; // new segments are written once ahead at this rate
+		uint64_t reserve_bytes; // free space that births leave; default segment_bytes
 		uint32_t in_flight_max; // batches under way in one lane; default 8
 		uint32_t line;
 	} store;

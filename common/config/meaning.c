@@ -238,6 +238,12 @@ static int check_class(
 			"is less than %d segments: must be 0 or at least %llu",
 			RETENTION_SEGMENT_COUNT_MIN,
 			(unsigned long long)(RETENTION_SEGMENT_COUNT_MIN * segment_bytes));
+	// Else the events of a stream that is nearly silent would never expire.
+	if (class->retention_age_s != 0 &&
+		(class->segment_age_s == 0 || class->segment_age_s > class->retention_age_s))
+		return sl_config_fail(reader, place_of(SL_CONFIG_classes, index, "retention_age_s"),
+			"needs segments that end by age: set segment_age_s to at least 1 and at most %llu",
+			(unsigned long long)class->retention_age_s);
 	if (segment_bytes < SEGMENT_BATCH_COUNT_MIN * (uint64_t) class->batch_bytes)
 		return sl_config_fail(reader, place_of(SL_CONFIG_store, 0, "segment_bytes"),
 			"is less than %d batches of class '%s': must be at least %llu",

@@ -75,6 +75,16 @@ static const struct sl_output_column lane_columns[] = {
 	{"segments_expired", "expired", SL_CELL_COUNT},
 };
 
+static const struct sl_output_column drive_columns[] = {
+	{"drive", "drive", SL_CELL_TEXT},
+	{"path", "path", SL_CELL_TEXT},
+	{"level", "level", SL_CELL_TEXT},
+	{"free_bytes", "free", SL_CELL_BYTES},
+	{"low_bytes", "low below", SL_CELL_BYTES},
+	{"reserve_bytes", "reserve", SL_CELL_BYTES},
+	{"total_bytes", "size", SL_CELL_BYTES},
+};
+
 static const struct sl_output_column stage_columns[] = {
 	{"lcore", "lcore", SL_CELL_TEXT},
 	{"stage", "stage", SL_CELL_TEXT},
@@ -92,6 +102,7 @@ static const struct sl_output_table tables[] = {
 	SL_OUTPUT_TABLE("WORKERS", "workers", worker_columns),
 	SL_OUTPUT_TABLE("PORTS", "ports", port_columns),
 	SL_OUTPUT_TABLE("LANES", "lanes", lane_columns),
+	SL_OUTPUT_TABLE("DRIVES", "drives", drive_columns),
 	SL_OUTPUT_TABLE("STAGES", "stages", stage_columns),
 };
 

@@ -16,7 +16,7 @@ static void publish(const struct sl_kept_lane *kept)
 	uint64_t bytes = 0;
 
 	for (uint32_t i = 0; i < kept->sealed_count; i++)
-		bytes += kept->sealed[i].file_bytes;
+		bytes += kept->sealed[i].disk_bytes;
 	SL_STORE(kept->config.shm->segment_count, (uint64_t)kept->sealed_count + kept->open_count);
 	SL_STORE(kept->config.shm->segment_bytes_total, bytes + kept->open_bytes);
 	SL_STORE(kept->config.shm->spare_ready,
@@ -24,7 +24,8 @@ static void publish(const struct sl_kept_lane *kept)
 			(SL_LOAD(kept->config.lane->spare) != NULL || kept->forming != NULL));
 }
 
-static int remember_sealed(struct sl_kept_lane *kept, const struct sl_segment *segment)
+static int remember_sealed(
+	struct sl_kept_lane *kept, const struct sl_segment *segment, uint64_t disk_bytes)
 {
 	struct sl_segment_entry *grown =
 		realloc(kept->sealed, (kept->sealed_count + 1) * sizeof(*grown));
@@ -35,6 +36,7 @@ static int remember_sealed(struct sl_kept_lane *kept, const struct sl_segment *s
 	kept->sealed[kept->sealed_count++] = (struct sl_segment_entry){
 		.number = segment->number,
 		.file_bytes = segment->file_bytes,
+		.disk_bytes = disk_bytes,
 		.sealed = true,
 		.time_last_ns = segment->time_last_ns,
 		.event_count = segment->event_count,
@@ -47,10 +49,12 @@ static void seal_full_segment(struct sl_keeper *keeper, struct sl_kept_lane *kep
 	struct sl_lane *lane = kept->config.lane;
 	struct sl_segment *segment = SL_LOAD_ACQUIRE(lane->closing);
 	struct sl_err err = {0};
+	uint64_t disk_bytes;
 	int result;
 
 	if (segment == NULL)
 		return;
+	disk_bytes = sl_segment_trim(segment);
 	result = sl_segment_seal(segment, lane->lane, lane->epoch, keeper->config.salt_crc, &err);
 	if (result != 0) {
 		sl_log_error("store", "%s", err.text);
@@ -63,7 +67,7 @@ static void seal_full_segment(struct sl_keeper *keeper, struct sl_kept_lane *kep
 	SL_STORE_RELEASE(lane->sealed_segment, segment->number);
 	kept->open_count--;
 	kept->open_bytes -= segment->file_bytes;
-	if (remember_sealed(kept, segment) != 0)
+	if (remember_sealed(kept, segment, disk_bytes) != 0)
 		sl_log_warning("store",
 			"lane %u: out of memory: segment %lu will not expire before the next start",
 			lane->lane, segment->number);
@@ -81,8 +85,28 @@ static void earn_format_credit(struct sl_keeper *keeper)
 		SL_MAX(rate / 10, (uint64_t)SL_KEEPER_FORMAT_BYTES));
 }
 
+static uint64_t wall_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+// Ages are those of receive times, which follow the wall clock.
+static void watch(struct sl_keeper *keeper, uint64_t now_ns)
+{
+	// A clock that was set back is no reason to look away.
+	if (now_ns < keeper->watch_due_ns && now_ns + SL_KEEPER_WATCH_NS >= keeper->watch_due_ns)
+		return;
+	keeper->watch_due_ns = now_ns + SL_KEEPER_WATCH_NS;
+	sl_keeper_watch_drives(keeper);
+	sl_keeper_expire_aged(keeper, now_ns);
+}
+
 static void turn(struct sl_keeper *keeper)
 {
+	watch(keeper, wall_ns());
 	earn_format_credit(keeper);
 	for (uint32_t i = 0; i < keeper->lane_count; i++) {
 		struct sl_kept_lane *kept = &keeper->lanes[i];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // The keeper: a thread for everything about segments that may block. It keeps one spare segment
-// ready for each lane, seals and closes full ones, and removes the oldest when a storage class is
-// over its retention_bytes. Workers only exchange pointers with it. Thread rule: create, start and
-// stop on the main lcore; the rest is the thread's own.
+// ready for each lane, seals and closes full ones, removes the oldest when a storage class is over
+// its retention_bytes or they are over its retention_age_s, and watches the room on each drive.
+// Workers only exchange pointers with it. Thread rule: create, start and stop on the main lcore;
+// the rest is the thread's own.
 #pragma once
 
 #include "base.h"
@@ -18,6 +19,7 @@ struct sl_keeper_lane {
 	char path[SL_PATH_BYTES_MAX];
 	uint16_t number;
 	uint16_t class_index; // of the configuration
+	uint16_t drive_index; // of sl_keeper_config's drives
 	struct sl_shm_lane *shm;
 	uint64_t next_segment; // number of the next birth
 };
@@ -27,6 +29,10 @@ struct sl_keeper_config {
 	uint64_t format_bytes_per_s; // new segments are written once ahead at this rate; 0: never
 	uint64_t retention_bytes[SL_CLASS_COUNT_MAX]; // by class of the configuration; 0: keep
 						      // everything
+	uint64_t retention_age_s[SL_CLASS_COUNT_MAX]; // likewise; 0: never by age
+	uint64_t reserve_bytes; // of each drive, that births leave free
+	struct sl_shm_drive *drives; // their paths filled in; must outlive the keeper
+	uint32_t drive_count;
 	uint32_t salt_crc;
 };
 

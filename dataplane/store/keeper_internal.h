@@ -16,6 +16,7 @@ struct sl_kept_lane {
 	struct sl_segment *forming; // the next spare, while its blocks are written once
 	uint32_t birth_wait_turns;
 	bool removal_failed; // said, and not mended yet
+	uint64_t synced_segment; // flushed by this thread: the last one for whose sake another went
 };
 
 struct sl_keeper {
@@ -26,12 +27,14 @@ struct sl_keeper {
 	bool is_running;
 	void *zeros; // SL_KEEPER_FORMAT_BYTES
 	uint64_t format_credit_bytes; // that may be written now
+	uint64_t watch_due_ns; // the next look at the drives and at ages
 	bool stop; // main lcore to thread
 };
 
 // How often the thread looks at the lanes' hand-over words. A 1 GiB segment lasts 300 ms at the
 // fastest rate these drives take.
 #define SL_KEEPER_TURN_NS (2 * SL_NS_PER_MS)
+#define SL_KEEPER_WATCH_NS SL_NS_PER_S
 // Zeros are written in pieces of this: one turn writes at most one for each lane.
 #define SL_KEEPER_FORMAT_BYTES (1u * 1024 * 1024)
 
@@ -50,3 +53,16 @@ void sl_keeper_forget_first(struct sl_kept_lane *kept);
 // Removes the oldest sealed segments of each storage class that is over its retention_bytes. Keeper
 // thread.
 void sl_keeper_expire(struct sl_keeper *keeper);
+
+// Removes sealed segments whose last event is older than their class's retention_age_s at now_ns
+// (CLOCK_REALTIME). Keeper thread.
+void sl_keeper_expire_aged(struct sl_keeper *keeper, uint64_t now_ns);
+
+// Looks at the room on each drive, publishes it, and says when its level changes. Keeper thread;
+// once before it starts.
+void sl_keeper_watch_drives(struct sl_keeper *keeper);
+
+// 0 when the lane's drive has room for a birth of segment_bytes and the reserve; else -ENOSPC with
+// err. Keeper thread.
+int sl_keeper_check_room(
+	const struct sl_keeper *keeper, const struct sl_kept_lane *kept, struct sl_err *err);

@@ -67,7 +67,7 @@ static bool begin_forming(struct sl_keeper *keeper, struct sl_kept_lane *kept)
 	struct sl_segment *segment = recycle(keeper, kept);
 	struct sl_err err = {0};
 
-	if (segment == NULL)
+	if (segment == NULL && sl_keeper_check_room(keeper, kept, &err) == 0)
 		segment = sl_segment_create(kept->config.path, kept->config.next_segment,
 			keeper->config.segment_bytes, &err);
 	if (segment == NULL) {

@@ -84,6 +84,7 @@ struct sl_lane {
 	int32_t halt_error; // the first of those failures
 	struct sl_segment *segment; // current
 	struct sl_segment *full_segment; // the one before, until all its batches are retired
+	uint64_t segment_since_ns; // receive time of the current segment's first event; 0 none
 	uint64_t previous_segment; // its number, which stays; 0: the current one is the first of
 				   // this start
 	struct sl_batch *free_batches[SL_LANE_BATCH_COUNT_MAX];
@@ -100,6 +101,7 @@ struct sl_lane {
 	struct sl_shm_partition *shm_partitions; // store-wide array
 	uint64_t epoch;
 	uint64_t linger_ns;
+	uint64_t segment_age_ns; // a segment with events is left at this age; 0 never
 	uint32_t owned_count;
 	uint32_t salt_crc;
 	uint32_t batch_bytes;
@@ -121,6 +123,8 @@ struct sl_lane {
 	int32_t spare_error; // written by the keeper: negative errno of the last failed birth, 0
 			     // none
 	int32_t seal_error; // written by the keeper: negative errno of a failed footer
+	uint64_t settled_segment; // written by the worker: last segment whose first checkpoint, or
+				  // epoch start, is retired
 	int32_t write_error; // written by the worker: negative errno that failed the lane
 } SL_CACHE_ALIGNED;
 

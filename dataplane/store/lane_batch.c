@@ -158,6 +158,8 @@ void sl_lane_seal(struct sl_lane *lane, uint64_t now_ns)
 
 	batch->event_count = lane->event_count;
 	batch->event_bytes = lane->event_bytes;
+	if (lane->segment_since_ns == 0)
+		lane->segment_since_ns = lane->open_since_ns;
 	for (uint32_t i = 0; i < lane->table_count; i++) {
 		const struct sl_batch_table_entry *entry = &lane->table[i];
 

@@ -52,6 +52,8 @@ static void retire_batch(struct sl_lane *lane, struct sl_batch *batch)
 	uint32_t stored_count = batch->event_count;
 
 	note_in_segment(batch->segment, batch, header);
+	if (sl_unlikely((header->flags & SL_BATCH_FLAG_CHECKPOINT_END) != 0))
+		SL_STORE_RELEASE(lane->settled_segment, batch->segment->number);
 	publish_watermarks(lane, header);
 #ifdef SL_FAULTS
 	stored_count -= sl_fault_lose(SL_FAULT_LOSE_COMPLETION, stored_count);

@@ -26,6 +26,11 @@ void sl_lane_finish_batch(struct sl_lane *lane, struct sl_batch *batch, enum sl_
 // Returns false with lane->refusal set when it cannot be done now.
 bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns);
 
+// Leaves the current segment when its first event is older than the class's segment_age_s and
+// another can be entered now; the open batch is sealed into it. Returns whether it did. Only for
+// lanes with a segment_age_ns.
+bool sl_lane_roll_aged(struct sl_lane *lane, uint64_t now_ns);
+
 // Writes the states of the lane's partitions as a checkpoint or an epoch start. Enough batches must
 // be free, and none open.
 void sl_lane_write_states(struct sl_lane *lane, enum sl_batch_kind kind, uint64_t now_ns);

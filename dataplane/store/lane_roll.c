@@ -44,33 +44,60 @@ static void refuse_without_spare(struct sl_lane *lane)
 	}
 }
 
+// No third segment opens before the first of the three is sealed: recovery reads at most two.
+static bool may_roll(const struct sl_lane *lane)
+{
+	return lane->full_segment == NULL &&
+		SL_LOAD_ACQUIRE(lane->sealed_segment) >= lane->previous_segment &&
+		lane->free_count >= lane->checkpoint_batch_count + 1;
+}
+
+static void enter_spare(struct sl_lane *lane, struct sl_segment *spare, uint64_t now_ns)
+{
+	SL_STORE_RELEASE(lane->spare, NULL);
+	SL_STORE(lane->shm->state, SL_LANE_ACTIVE);
+	lane->full_segment = lane->segment;
+	lane->previous_segment = lane->segment->number;
+	lane->segment = spare;
+	lane->segment_since_ns = 0;
+	lane->position = 0;
+	SL_STORE(lane->shm->segment, spare->number);
+	SL_STORE(lane->shm->unwritten_extents, spare->formatted_bytes < spare->file_bytes);
+	SL_STORE(lane->shm->segments_rolled, lane->shm->segments_rolled + 1);
+	sl_lane_write_states(lane, SL_BATCH_CHECKPOINT, now_ns);
+}
+
 bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
 {
 	struct sl_segment *spare;
 
 	if (sl_likely(has_room(lane)))
 		return true;
-	// No third segment opens before the first of the three is sealed: recovery reads at most
-	// two.
-	if (lane->full_segment != NULL ||
-		SL_LOAD_ACQUIRE(lane->sealed_segment) < lane->previous_segment)
-		return false;
-	if (lane->free_count < lane->checkpoint_batch_count + 1)
+	if (!may_roll(lane))
 		return false;
 	spare = SL_LOAD_ACQUIRE(lane->spare);
 	if (spare == NULL) {
 		refuse_without_spare(lane);
 		return false;
 	}
-	SL_STORE_RELEASE(lane->spare, NULL);
-	SL_STORE(lane->shm->state, SL_LANE_ACTIVE);
-	lane->full_segment = lane->segment;
-	lane->previous_segment = lane->segment->number;
-	lane->segment = spare;
-	lane->position = 0;
-	SL_STORE(lane->shm->segment, spare->number);
-	SL_STORE(lane->shm->unwritten_extents, spare->formatted_bytes < spare->file_bytes);
-	SL_STORE(lane->shm->segments_rolled, lane->shm->segments_rolled + 1);
-	sl_lane_write_states(lane, SL_BATCH_CHECKPOINT, now_ns);
+	enter_spare(lane, spare, now_ns);
+	return true;
+}
+
+bool sl_lane_roll_aged(struct sl_lane *lane, uint64_t now_ns)
+{
+	struct sl_segment *spare;
+
+	if (lane->segment_since_ns == 0 || now_ns < lane->segment_since_ns + lane->segment_age_ns ||
+		!may_roll(lane))
+		return false;
+	// Without a spare, or a place in flight for the open batch, it is older a little later.
+	spare = SL_LOAD_ACQUIRE(lane->spare);
+	if (spare == NULL || (lane->open_batch != NULL && lane->unretired >= lane->in_flight_max))
+		return false;
+	if (lane->open_batch != NULL)
+		sl_lane_seal(lane, now_ns);
+	enter_spare(lane, spare, now_ns);
+	SL_STORE(lane->shm->segments_aged, lane->shm->segments_aged + 1);
 	return true;
 }

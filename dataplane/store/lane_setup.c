@@ -48,6 +48,7 @@ int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct
 		.shm_partitions = setup->shm_partitions,
 		.epoch = setup->epoch,
 		.linger_ns = setup->linger_us * SL_NS_PER_US,
+		.segment_age_ns = setup->segment_age_s * SL_NS_PER_S,
 		.owned_count = setup->owned_count,
 		.salt_crc = setup->salt_crc,
 		.batch_bytes = setup->batch_bytes,
@@ -111,6 +112,7 @@ int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
 	int result;
 
 	lane->segment = segment;
+	lane->segment_since_ns = segment->event_count > 0 ? segment->time_first_ns : 0;
 	lane->io = sl_io_sync_create();
 	if (lane->io == NULL)
 		return sl_err_set(err, -ENOMEM, "lane %u: out of memory", lane->lane);

@@ -15,6 +15,7 @@ struct sl_lane_setup {
 	enum sl_durability durability;
 	uint32_t batch_bytes;
 	uint32_t linger_us;
+	uint64_t segment_age_s; // 0: never
 	uint32_t in_flight_max;
 	uint32_t salt_crc;
 	uint64_t epoch; // already on disk

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-// What a lane does by itself, once a turn: linger, retries, marks, and handing full segments to the
-// keeper.
+// What a lane does by itself, once a turn: linger, retries, marks, the age of segments, and handing
+// full segments to the keeper.
 #include "store/lane_internal.h"
 
 #include "hotpath.h"
@@ -79,6 +79,8 @@ uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns)
 		sl_lane_seal(lane, now_ns);
 		work++;
 	}
+	if (lane->segment_age_ns != 0)
+		work += sl_lane_roll_aged(lane, now_ns);
 	if (sl_unlikely(lane->full_segment != NULL))
 		work += hand_over_full_segment(lane);
 	if (lane->durability != SL_DURABILITY_DURABLE)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-// Retention by bytes: over the whole store, for each storage class, oldest segments first.
+// Retention by bytes, over the whole store, for each storage class, oldest segments first; and by
+// age, lane by lane.
+#include "format/segment_list.h"
 #include "log.h"
 #include "store/keeper_internal.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 uint64_t sl_keeper_class_bytes(const struct sl_keeper *keeper, uint16_t class_index)
 {
@@ -16,7 +20,7 @@ uint64_t sl_keeper_class_bytes(const struct sl_keeper *keeper, uint16_t class_in
 			continue;
 		bytes += kept->open_bytes;
 		for (uint32_t s = 0; s < kept->sealed_count; s++)
-			bytes += kept->sealed[s].file_bytes;
+			bytes += kept->sealed[s].disk_bytes;
 	}
 	return bytes;
 }
@@ -79,6 +83,49 @@ void sl_keeper_expire(struct sl_keeper *keeper)
 			struct sl_kept_lane *oldest = sl_keeper_find_oldest(keeper, class_index);
 
 			if (oldest == NULL || !remove_first(oldest))
+				break;
+		}
+	}
+}
+
+// The last sealed segment of a lane in use may go once the one behind it is on stable storage with
+// its checkpoint, which then says alone where the lane's partitions go on.
+static bool successor_is_settled(struct sl_kept_lane *kept)
+{
+	uint64_t settled = SL_LOAD_ACQUIRE(kept->config.lane->settled_segment);
+	char path[SL_PATH_BYTES_MAX];
+	bool is_synced;
+	int fd;
+
+	if (settled <= kept->sealed[0].number)
+		return false;
+	if (settled == kept->synced_segment)
+		return true;
+	if (sl_segment_path(path, kept->config.path, settled, NULL) < 0)
+		return false;
+	// A class below durable writes without flushing.
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	is_synced = fd >= 0 && fdatasync(fd) == 0;
+	if (fd >= 0)
+		close(fd);
+	if (is_synced)
+		kept->synced_segment = settled;
+	return is_synced;
+}
+
+void sl_keeper_expire_aged(struct sl_keeper *keeper, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < keeper->lane_count; i++) {
+		struct sl_kept_lane *kept = &keeper->lanes[i];
+		uint64_t age_ns = kept->config.class_index < SL_CLASS_COUNT_MAX
+			? keeper->config.retention_age_s[kept->config.class_index] * SL_NS_PER_S
+			: 0;
+
+		while (age_ns != 0 && kept->sealed_count > 0 &&
+			kept->sealed[0].time_last_ns + age_ns < now_ns) {
+			if (!may_expire(kept) && !successor_is_settled(kept))
+				break;
+			if (!remove_first(kept))
 				break;
 		}
 	}

@@ -237,6 +237,22 @@ int sl_segment_seal(struct sl_segment *segment, uint16_t lane, uint64_t epoch, u
 	return 0;
 }
 
+uint64_t sl_segment_trim(struct sl_segment *segment)
+{
+	uint64_t usable_bytes = sl_segment_usable_bytes(segment);
+	uint64_t unused_bytes = usable_bytes - segment->end_position;
+
+	if (segment->end_position == 0 || segment->end_position > segment->file_bytes / 2)
+		return segment->file_bytes;
+	if (fallocate(segment->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		    (off_t)segment->end_position, (off_t)unused_bytes) < 0) {
+		sl_log_debug("store", "segment %" PRIu64 ": cannot give its unused room back: %s",
+			segment->number, strerror(errno));
+		return segment->file_bytes;
+	}
+	return segment->file_bytes - unused_bytes;
+}
+
 void sl_segment_close(struct sl_segment *segment)
 {
 	if (segment == NULL)
@@ -277,6 +293,16 @@ static int remove_temps(const char *lane_path, struct sl_err *err)
 	return result;
 }
 
+// Blocks that delayed allocation or the file system's own tables add are not the segment's.
+static uint64_t disk_bytes(int fd, uint64_t file_bytes)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return file_bytes;
+	return SL_MIN((uint64_t)status.st_blocks * 512, file_bytes);
+}
+
 // Size and footer of one segment; -ENOENT when it vanished meanwhile.
 static int examine(struct sl_segment_entry *entry, const char *lane_path, uint16_t lane,
 	uint32_t salt_crc, struct sl_err *err)
@@ -287,6 +313,7 @@ static int examine(struct sl_segment_entry *entry, const char *lane_path, uint16
 	if (result < 0)
 		return result;
 	entry->file_bytes = file->file_bytes;
+	entry->disk_bytes = disk_bytes(file->fd, file->file_bytes);
 	entry->sealed = file->is_sealed;
 	if (file->is_sealed) {
 		entry->time_last_ns = file->footer.time_last_ns;

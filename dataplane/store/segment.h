@@ -40,9 +40,9 @@ struct sl_segment *sl_segment_create(
 // takes the readers' lock byte, renames (by way of the temporary name, into another lane's
 // directory if that is asked for), syncs the directories. What the file held is stale by its
 // segment number. NULL with errno and err: EBUSY when a reader holds it, ESTALE when its length is
-// not file_bytes, ENOENT when it is not there; then all is as it was. After any other error the
-// expired segment may be gone, as it would be after its removal, and number may be taken by what
-// could not be taken back (then a birth under it gives EEXIST).
+// not file_bytes or it was trimmed, ENOENT when it is not there; then all is as it was. After any
+// other error the expired segment may be gone, as it would be after its removal, and number may be
+// taken by what could not be taken back (then a birth under it gives EEXIST).
 struct sl_segment *sl_segment_recycle(const char *expired_lane_path, uint64_t expired_number,
 	const char *lane_path, uint64_t number, uint64_t file_bytes, struct sl_err *err);
 
@@ -55,6 +55,11 @@ int sl_segment_format_step(
 // Opens an existing segment to go on writing: takes the writer's lock, waiting (and saying once
 // "waiting for I/O of the previous run") while it is held. NULL on failure.
 struct sl_segment *sl_segment_open(const char *lane_path, uint64_t number, struct sl_err *err);
+
+// Before the footer of a segment that is left though less than half of it was used: gives the room
+// behind its last batch back to the file system. The length stays. Returns the bytes that the file
+// still takes; a file system that cannot do it is no error.
+uint64_t sl_segment_trim(struct sl_segment *segment);
 
 // fdatasync of what was written, then the footer from the segment's fields, durable. Returns 0 or a
 // negative errno.
@@ -70,6 +75,7 @@ int sl_segment_remove(const char *lane_path, uint64_t number, struct sl_err *err
 struct sl_segment_entry {
 	uint64_t number;
 	uint64_t file_bytes;
+	uint64_t disk_bytes; // that it takes: its length, less what was trimmed
 	bool sealed; // its footer is valid (only when asked for)
 	uint64_t time_last_ns; // from the footer
 	uint64_t event_count; // from the footer

@@ -30,7 +30,11 @@ static int check_length(int fd, uint64_t file_bytes)
 
 	if (fstat(fd, &status) < 0)
 		return -errno;
-	return (uint64_t)status.st_size == file_bytes ? 0 : -ESTALE;
+	// One that was trimmed has no written blocks to offer.
+	return (uint64_t)status.st_size == file_bytes &&
+			(uint64_t)status.st_blocks * 512 >= file_bytes
+		? 0
+		: -ESTALE;
 }
 
 // Two renames, so that a crash in between leaves a leftover that recovery removes, never a segment

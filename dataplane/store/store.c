@@ -81,6 +81,8 @@ void sl_store_close(struct sl_store *store, void (*release)(void *memory))
 		if (lane->memory != NULL)
 			release(lane->memory);
 	}
+	if (store->is_new)
+		sl_store_remove(store);
 	free(store->lanes);
 	free(store->owned);
 	free(store->partitions);

@@ -47,6 +47,7 @@ struct sl_store {
 	struct sl_store_lane *lanes;
 	uint32_t lane_count;
 	struct sl_keeper *keeper;
+	bool is_new; // made by this start, which is not through yet
 	bool is_stopped;
 };
 
@@ -74,5 +75,6 @@ int sl_store_start(struct sl_store *store, const struct sl_store_start *start, s
 // that have failed before are not counted.
 int sl_store_stop(struct sl_store *store, struct sl_err *err);
 
-// Frees everything, closes the lock. Legal on a zeroed store and after a failed open.
+// Frees everything, closes the lock. A store that this start has made and that never came to take
+// events is removed again. Legal on a zeroed store and after a failed open.
 void sl_store_close(struct sl_store *store, void (*release)(void *memory));

@@ -85,19 +85,32 @@ static void warn_of_weak_file_systems(const char *path)
 	}
 }
 
+// A start that failed removes the store that it had made, with its lock: who has opened that file
+// before does not have the store's lock any more.
+static bool is_removed(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && status.st_nlink == 0;
+}
+
 static int lock_directory(struct sl_store *store, struct sl_err *err)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char path[SL_PATH_BYTES_MAX + sizeof(SL_STORE_LOCK_NAME) + 1];
 
 	snprintf(path, sizeof(path), "%s/%s", store->path, SL_STORE_LOCK_NAME);
-	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (store->lock_fd < 0)
-		return sl_err_set(err, -errno, "cannot open %s: %s", path, strerror(errno));
-	if (fcntl(store->lock_fd, F_OFD_SETLK, &lock) != 0)
-		return sl_err_set(err, -EBUSY,
-			"the store %s is in use by another appliance (%s is locked); stop it, or choose another store.paths",
-			store->path, path);
+	do {
+		if (store->lock_fd >= 0)
+			close(store->lock_fd);
+		store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+		if (store->lock_fd < 0)
+			return sl_err_set(err, -errno, "cannot open %s: %s", path, strerror(errno));
+		if (fcntl(store->lock_fd, F_OFD_SETLK, &lock) != 0)
+			return sl_err_set(err, -EBUSY,
+				"the store %s is in use by another appliance (%s is locked); stop it, or choose another store.paths",
+				store->path, path);
+	} while (is_removed(store->lock_fd));
 	return 0;
 }
 
@@ -134,6 +147,7 @@ static int create_meta(struct sl_store *store, struct sl_err *err)
 	store->meta.header.segment_bytes = store->config->store.segment_bytes;
 	if (getrandom(store->meta.header.salt, SL_SALT_BYTES, 0) != SL_SALT_BYTES)
 		return sl_err_set(err, -EIO, "no random bytes for the store's salt");
+	store->is_new = true;
 	sl_log_notice("store", "new store in %s", store->path);
 	return sl_store_meta_write(&store->meta, store->path, err);
 }
@@ -168,4 +182,40 @@ int sl_store_open_directory(struct sl_store *store, struct sl_err *err)
 	if (result == -EBADMSG && check_empty(store, NULL) == 0)
 		return create_meta(store, err);
 	return result;
+}
+
+static void remove_file(const char *folder, const char *name)
+{
+	char path[2 * SL_PATH_BYTES_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	if (unlink(path) != 0 && errno != ENOENT)
+		sl_log_warning("store", "cannot remove %s: %s", path, strerror(errno));
+}
+
+static void remove_lane(const char *lane_path)
+{
+	DIR *directory = opendir(lane_path);
+	const struct dirent *entry;
+
+	if (directory == NULL)
+		return;
+	while ((entry = readdir(directory)) != NULL) {
+		if (entry->d_name[0] != '.')
+			remove_file(lane_path, entry->d_name);
+	}
+	closedir(directory);
+	if (rmdir(lane_path) != 0)
+		sl_log_warning("store", "cannot remove %s: %s", lane_path, strerror(errno));
+}
+
+void sl_store_remove(const struct sl_store *store)
+{
+	// Also the one that got no further than its folder.
+	for (uint32_t i = 0; store->lanes != NULL && i < SL_LANE_COUNT_MAX; i++) {
+		if (store->lanes[i].path[0] != '\0')
+			remove_lane(store->lanes[i].path);
+	}
+	remove_file(store->path, SL_STORE_META_NAME);
+	remove_file(store->path, SL_STORE_LOCK_NAME);
 }

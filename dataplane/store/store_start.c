@@ -58,6 +58,7 @@ static int init_lane(struct sl_store *store, struct sl_store_lane *lane, uint32_
 		.durability = class->durability,
 		.batch_bytes = class->batch_bytes,
 		.linger_us = class->linger_us,
+		.segment_age_s = class->segment_age_s,
 		.in_flight_max = store->config->store.in_flight_max,
 		.salt_crc = store->salt_crc,
 		.epoch = lane->recovery.epoch,
@@ -124,12 +125,17 @@ static int start_keeper(
 		.segment_bytes = store->config->store.segment_bytes,
 		.format_bytes_per_s = store->config->store.format_bytes_per_s,
 		.salt_crc = store->salt_crc,
+		.reserve_bytes = store->config->store.reserve_bytes,
+		.drives = start->shm->drives,
+		.drive_count = 1,
 	};
 
 	if (kept == NULL)
 		return sl_err_set(err, -ENOMEM, "keeper: out of memory");
-	for (uint32_t i = 0; i < store->config->class_count; i++)
+	for (uint32_t i = 0; i < store->config->class_count; i++) {
 		config.retention_bytes[i] = store->config->classes[i].retention_bytes;
+		config.retention_age_s[i] = store->config->classes[i].retention_age_s;
+	}
 	for (uint32_t i = 0; i < store->lane_count; i++) {
 		struct sl_store_lane *lane = &store->lanes[i];
 
@@ -169,5 +175,8 @@ int sl_store_start(struct sl_store *store, const struct sl_store_start *start, s
 			return err->code;
 	}
 	publish_partitions(store, start->shm);
-	return start_keeper(store, start, err);
+	if (start_keeper(store, start, err) != 0)
+		return err->code;
+	store->is_new = false;
+	return 0;
 }

@@ -14,6 +14,7 @@ dataplane_starts=0
 #   stream=plays        port=5000             partitions=16            key=flow (or OFFSET:LENGTH)
 #   durability=durable  batch_bytes=524288    linger_us=1000           retention_bytes=0
 #   segment_bytes=16777216                    in_flight_max=8          keep_source=false
+#   segment_age_s=0     retention_age_s=0     reserve_bytes= (empty: automatic)
 #   mbufs=32768         rx_descriptors=4096   queues=0
 #   rx_cpus= worker_cpus= main_cpu= ring_entries= (empty: left to the data plane; lists as 0,1)
 #   stage_cycles=false
@@ -21,7 +22,7 @@ dataplane_starts=0
 write_config() {
 	local device=af_xdp:$appliance_if store=$work/store runtime_dir=/run/sluice stream=plays port=5000 \
 		partitions=16 key=flow durability=durable batch_bytes=524288 linger_us=1000 \
-		retention_bytes=0 segment_bytes=16777216 in_flight_max=8 keep_source=false mbufs=32768 \
+		retention_bytes=0 segment_age_s=0 retention_age_s=0 reserve_bytes='' segment_bytes=16777216 in_flight_max=8 keep_source=false mbufs=32768 \
 		rx_descriptors=4096 queues=0 rx_cpus='' worker_cpus='' main_cpu='' ring_entries='' \
 		stage_cycles=false setting
 	for setting in "$@"; do
@@ -48,10 +49,13 @@ write_config() {
 		    batch_bytes: $batch_bytes
 		    linger_us: $linger_us
 		    retention_bytes: $retention_bytes
+		    segment_age_s: $segment_age_s
+		    retention_age_s: $retention_age_s
 		store:
 		  paths: ["$store"]
 		  segment_bytes: $segment_bytes
 		  in_flight_max: $in_flight_max
+		  ${reserve_bytes:+reserve_bytes: $reserve_bytes}
 		memory:
 		  mbufs: $mbufs
 	YAML

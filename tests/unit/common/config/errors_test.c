@@ -16,7 +16,8 @@
 
 #define PORT_KEYS "device, queues, rx_descriptors"
 #define STREAM_KEYS "name, port, partitions, key, class, codec, keep_source"
-#define CLASS_KEYS "name, durability, batch_bytes, linger_us, retention_bytes"
+#define CLASS_KEYS \
+	"name, durability, batch_bytes, linger_us, retention_bytes, segment_age_s, retention_age_s"
 #define ROOT_KEYS "runtime_dir, log_level, ports, lcores, memory, streams, classes, store"
 #define NAME_WORDS "1 to 63 characters of a-z, 0-9, _ and -"
 #define DEVICE_WORDS "af_xdp:IFACE, memif:SOCKET, pcap:FILE or DPDK devargs"
@@ -74,7 +75,7 @@ static const struct bad_file shape[] = {
 		"with the keys " PORT_KEYS},
 	{PORTS STREAMS,
 		"1: store: is missing: must be a mapping with the keys paths, segment_bytes, "
-		"format_bytes_per_s, in_flight_max"},
+		"format_bytes_per_s, reserve_bytes, in_flight_max"},
 	{PORTS STORE,
 		"1: streams: is missing: must be a list of 1 to 64 entries, each a mapping "
 		"with the keys " STREAM_KEYS},
@@ -219,6 +220,12 @@ static const struct bad_file meaning[] = {
 	{REST "classes:\n  - name: default\n  - name: default\n",
 		"9: classes.name: value 'default' is the class of line 8 already: choose another "
 		"name"},
+	{REST "classes: [{name: default, retention_age_s: 60}]\n",
+		"7: classes.retention_age_s: value '60' needs segments that end by age: set "
+		"segment_age_s to at least 1 and at most 60"},
+	{REST "classes: [{name: default, retention_age_s: 60, segment_age_s: 61}]\n",
+		"7: classes.retention_age_s: value '60' needs segments that end by age: set "
+		"segment_age_s to at least 1 and at most 60"},
 	{REST "classes: [{name: default, retention_bytes: 1000}]\n",
 		"7: classes.retention_bytes: value '1000' is less than 4 segments: must be 0 or at "
 		"least 4294967296"},

@@ -90,6 +90,7 @@ void sl_fixture_init(struct sl_fixture *fixture, const struct sl_fixture_options
 		.durability = options->durability,
 		.batch_bytes = options->batch_bytes,
 		.linger_us = options->linger_us,
+		.segment_age_s = options->segment_age_s,
 		.in_flight_max = options->in_flight_max,
 		.salt_crc = SL_FIXTURE_SALT_CRC,
 		.epoch = SL_FIXTURE_EPOCH,

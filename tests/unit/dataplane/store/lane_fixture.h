@@ -20,6 +20,7 @@ struct sl_fixture_options { // zeros: the default in the comment
 	uint32_t batch_bytes; // 64 KiB
 	uint32_t in_flight_max; // 4
 	uint32_t linger_us; // 1000
+	uint64_t segment_age_s; // never
 	uint64_t segment_bytes; // 4 MiB
 	enum sl_durability durability; // none
 	bool keep_source;

@@ -264,6 +264,64 @@ static void a_failed_seal_fails_the_lane(void)
 	sl_fixture_close(&fixture);
 }
 
+static const struct sl_fixture_options ageing = {.segment_age_s = 60};
+#define AGE_NS (60 * SL_NS_PER_S)
+
+static void a_segment_with_events_is_left_at_its_age_and_the_open_batch_goes_into_it(void)
+{
+	struct sl_fixture fixture;
+
+	sl_fixture_open(&fixture, &ageing);
+	sl_fixture_give_spare(&fixture);
+	CU_ASSERT(sl_fixture_append(&fixture, 1, "first", 5, NOW));
+	sl_lane_seal(&fixture.lane, NOW);
+	sl_fixture_settle(&fixture, NOW);
+	sl_fixture_settle(&fixture, NOW + AGE_NS - 1);
+	CU_ASSERT_EQUAL(fixture.lane.segment->number, 1);
+	// Too young to linger out by itself.
+	CU_ASSERT(sl_fixture_append(&fixture, 1, "open", 4, NOW + AGE_NS));
+	sl_lane_tick(&fixture.lane, NOW + AGE_NS);
+	CU_ASSERT_EQUAL(fixture.lane.segment->number, 2);
+	CU_ASSERT_PTR_NULL(fixture.lane.open_batch);
+	CU_ASSERT_EQUAL(fixture.shm.segments_aged, 1);
+	CU_ASSERT_EQUAL(fixture.shm.segments_rolled, 1);
+	sl_fixture_settle(&fixture, NOW + AGE_NS);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(fixture.lane.closing);
+	CU_ASSERT_EQUAL(fixture.lane.closing->event_count, 2);
+	CU_ASSERT_EQUAL(fixture.lane.settled_segment, 2);
+	CU_ASSERT_EQUAL(fixture.counters.stored, 2);
+	sl_fixture_close(&fixture);
+}
+
+static void a_segment_without_events_is_never_too_old(void)
+{
+	struct sl_fixture fixture;
+
+	sl_fixture_open(&fixture, &ageing);
+	sl_fixture_give_spare(&fixture);
+	sl_fixture_settle(&fixture, NOW + 1000 * AGE_NS);
+	CU_ASSERT_EQUAL(fixture.lane.segment->number, 1);
+	CU_ASSERT_EQUAL(fixture.shm.segments_aged, 0);
+	sl_fixture_close(&fixture);
+}
+
+static void an_old_segment_is_used_on_while_there_is_no_other(void)
+{
+	struct sl_fixture fixture;
+
+	sl_fixture_open(&fixture, &ageing);
+	CU_ASSERT(sl_fixture_append(&fixture, 1, "first", 5, NOW));
+	sl_fixture_settle(&fixture, NOW + AGE_NS);
+	sl_lane_tick(&fixture.lane, NOW + AGE_NS);
+	CU_ASSERT_EQUAL(fixture.lane.segment->number, 1);
+	CU_ASSERT(sl_fixture_append(&fixture, 1, "second", 6, NOW + AGE_NS));
+	sl_fixture_give_spare(&fixture);
+	sl_lane_tick(&fixture.lane, NOW + AGE_NS);
+	CU_ASSERT_EQUAL(fixture.lane.segment->number, 2);
+	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_LANE_FULL], 0);
+	sl_fixture_close(&fixture);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_segment_opens_with_the_state_that_all_batches_before_it_made),
 	SL_TEST(a_full_segment_goes_to_the_keeper_when_all_its_batches_are_retired),
@@ -273,5 +331,8 @@ static const struct sl_test tests[] = {
 	SL_TEST(without_a_next_segment_events_are_refused_by_the_birth_s_reason),
 	SL_TEST(a_checkpoint_of_65536_partitions_spans_batches_and_misses_none),
 	SL_TEST(a_failed_seal_fails_the_lane),
+	SL_TEST(a_segment_with_events_is_left_at_its_age_and_the_open_batch_goes_into_it),
+	SL_TEST(a_segment_without_events_is_never_too_old),
+	SL_TEST(an_old_segment_is_used_on_while_there_is_no_other),
 };
 SL_SUITE(dataplane_store_lane_roll);

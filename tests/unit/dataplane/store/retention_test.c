@@ -4,6 +4,7 @@
 #include "store/keeper_internal.h"
 #include "suite.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +145,79 @@ static void segments_that_are_not_sealed_count_and_stay(void)
 	remove_all();
 }
 
+static void segments_whose_last_event_is_too_old_go_lane_by_lane(void)
+{
+	make_lanes((const uint16_t[LANE_COUNT]){0, 0, 1});
+	make_segment(0, 1, 10 * SL_NS_PER_S);
+	make_segment(0, 2, 40 * SL_NS_PER_S);
+	make_segment(1, 1, 20 * SL_NS_PER_S);
+	make_segment(1, 2, 30 * SL_NS_PER_S);
+	make_segment(2, 1, 1 * SL_NS_PER_S); // its class keeps everything
+	make_keeper(0, 0);
+	store.keeper->config.retention_age_s[0] = 100;
+	sl_keeper_expire_aged(store.keeper, 120 * SL_NS_PER_S);
+	CU_ASSERT_FALSE(exists(0, 1));
+	CU_ASSERT(exists(1, 1)); // just as old as allowed
+	sl_keeper_expire_aged(store.keeper, 130 * SL_NS_PER_S + 1);
+	CU_ASSERT_FALSE(exists(1, 1));
+	CU_ASSERT_FALSE(exists(1, 2));
+	CU_ASSERT(exists(0, 2));
+	CU_ASSERT(exists(2, 1));
+	CU_ASSERT_EQUAL(store.shm[1].segments_expired, 2);
+	remove_all();
+}
+
+static void the_last_sealed_segment_of_a_live_lane_goes_once_the_next_one_is_settled(void)
+{
+	struct sl_lane lane = {0};
+	struct sl_err err = {0};
+	struct sl_segment *open;
+
+	make_lanes((const uint16_t[LANE_COUNT]){0, 1, 1});
+	make_segment(0, 1, 10 * SL_NS_PER_S);
+	make_segment(0, 2, 20 * SL_NS_PER_S);
+	open = sl_segment_create(store.lanes[0].path, 3, SEGMENT_BYTES, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(open);
+	store.lanes[0].lane = &lane;
+	make_keeper(0, 0);
+	store.keeper->config.retention_age_s[0] = 1;
+	lane.settled_segment = 2; // the third has not got its checkpoint yet
+	sl_keeper_expire_aged(store.keeper, 100 * SL_NS_PER_S);
+	CU_ASSERT_FALSE(exists(0, 1));
+	CU_ASSERT(exists(0, 2));
+	lane.settled_segment = 3;
+	sl_keeper_expire_aged(store.keeper, 100 * SL_NS_PER_S);
+	CU_ASSERT_FALSE(exists(0, 2));
+	CU_ASSERT(exists(0, 3));
+	sl_segment_close(open);
+	remove_all();
+}
+
+static void a_trimmed_segment_counts_for_what_it_takes(void)
+{
+	struct sl_err err = {0};
+	struct sl_segment *segment;
+
+	make_lanes((const uint16_t[LANE_COUNT]){0, 1, 1});
+	segment = sl_segment_create(store.lanes[0].path, 1, SEGMENT_BYTES, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(segment);
+	segment->first_number = 1;
+	segment->last_number = 1;
+	segment->end_position = SEGMENT_BYTES / 2 + SL_BLOCK_BYTES;
+	CU_ASSERT_EQUAL(sl_segment_trim(segment), SEGMENT_BYTES); // worth recycling whole
+	segment->end_position = 2 * SL_BLOCK_BYTES;
+	CU_ASSERT_EQUAL(sl_segment_trim(segment), 3 * SL_BLOCK_BYTES);
+	CU_ASSERT_EQUAL(sl_segment_seal(segment, 0, 1, SL_FIXTURE_SALT_CRC, &err), 0);
+	sl_segment_close(segment);
+	make_keeper(0, 0);
+	CU_ASSERT_EQUAL(store.keeper->lanes[0].sealed[0].file_bytes, SEGMENT_BYTES);
+	CU_ASSERT_EQUAL(sl_keeper_class_bytes(store.keeper, 0), 3 * SL_BLOCK_BYTES);
+	CU_ASSERT_PTR_NULL(sl_segment_recycle(
+		store.lanes[0].path, 1, store.lanes[1].path, 1, SEGMENT_BYTES, &err));
+	CU_ASSERT_EQUAL(err.code, -ESTALE);
+	remove_all();
+}
+
 // Bytes that stderr gets while the keeper looks at its lanes again and again.
 static size_t said_in_turns(uint32_t turn_count)
 {
@@ -192,6 +266,9 @@ static const struct sl_test tests[] = {
 	SL_TEST(without_a_limit_everything_is_kept),
 	SL_TEST(lanes_of_a_class_that_the_configuration_does_not_name_are_kept),
 	SL_TEST(segments_that_are_not_sealed_count_and_stay),
+	SL_TEST(segments_whose_last_event_is_too_old_go_lane_by_lane),
+	SL_TEST(the_last_sealed_segment_of_a_live_lane_goes_once_the_next_one_is_settled),
+	SL_TEST(a_trimmed_segment_counts_for_what_it_takes),
 	SL_TEST(a_segment_that_cannot_be_removed_is_said_once),
 };
 SL_SUITE(dataplane_store_retention);

@@ -93,6 +93,9 @@ int sl_store_fixture_start(struct sl_store_fixture *fixture, struct sl_err *err)
 	fixture->shm.lanes =
 		aligned_alloc(SL_CACHE_LINE, SL_LANE_COUNT_MAX * sizeof(*fixture->shm.lanes));
 	memset(fixture->shm.lanes, 0, SL_LANE_COUNT_MAX * sizeof(*fixture->shm.lanes));
+	fixture->shm.drives = aligned_alloc(
+		SL_CACHE_LINE, SL_STORE_PATH_COUNT_MAX * sizeof(*fixture->shm.drives));
+	memset(fixture->shm.drives, 0, SL_STORE_PATH_COUNT_MAX * sizeof(*fixture->shm.drives));
 	fixture->shm.partitions = calloc(
 		fixture->store.meta.header.partition_count, sizeof(*fixture->shm.partitions));
 	for (uint32_t i = 0; i < fixture->worker_count; i++)
@@ -123,9 +126,11 @@ void sl_store_fixture_kill(struct sl_store_fixture *fixture)
 		if (io != NULL)
 			io->ops->destroy(io);
 	}
+	fixture->store.is_new = false; // who is killed cleans nothing up
 	sl_store_close(&fixture->store, free);
 	free(fixture->shm.lanes);
 	free(fixture->shm.partitions);
+	free(fixture->shm.drives);
 	memset(&fixture->shm, 0, sizeof(fixture->shm));
 	fixture->is_open = false;
 }

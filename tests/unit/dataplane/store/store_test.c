@@ -265,6 +265,41 @@ static void memory_that_is_not_there_is_an_error_that_names_the_lane(void)
 	sl_store_fixture_fini(&fixture);
 }
 
+static void a_first_start_that_fails_leaves_the_directory_as_it_was(void)
+{
+	struct sl_err err = {0};
+
+	sl_store_fixture_init(&fixture);
+	sl_store_fixture_stream(&fixture, "plays", 3, 0);
+	// Behind the first segment: there is no memory for a second lane.
+	sl_store_fixture_class(&fixture, "bulk");
+	sl_store_fixture_stream(&fixture, "likes", 3, 1);
+	fixture.is_short_of_memory = true;
+	fixture.begin_count_max = 1;
+	CU_ASSERT_EQUAL_FATAL(sl_store_fixture_open(&fixture, &err), 0);
+	CU_ASSERT_EQUAL(sl_store_fixture_start(&fixture, &err), -ENOMEM);
+	CU_ASSERT_EQUAL(access(in_store("lane-00001"), F_OK), 0);
+	CU_ASSERT_EQUAL(sl_store_stop(&fixture.store, &err), 0);
+	CU_ASSERT(fixture.store.is_new);
+	sl_store_close(&fixture.store, free);
+	CU_ASSERT_EQUAL(rmdir(fixture.path), 0); // it is empty
+	CU_ASSERT_EQUAL_FATAL(mkdir(fixture.path, 0750), 0);
+	// A store that was there before is not touched.
+	fixture.is_short_of_memory = false;
+	sl_store_fixture_run(&fixture);
+	CU_ASSERT_FALSE(fixture.store.is_new);
+	sl_store_fixture_write(&fixture, 1, 5);
+	sl_store_fixture_stop(&fixture);
+	fixture.is_short_of_memory = true;
+	fixture.begin_count_max = 0;
+	CU_ASSERT_EQUAL_FATAL(sl_store_fixture_open(&fixture, &err), 0);
+	CU_ASSERT_EQUAL(sl_store_fixture_start(&fixture, &err), -ENOMEM);
+	sl_store_close(&fixture.store, free);
+	fixture.is_open = false;
+	sl_store_fixture_expect_dense(&fixture, (const uint64_t[]){0, 5, 0, 0, 0, 0}, 6);
+	sl_store_fixture_fini(&fixture);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_new_store_has_salt_stream_lane_and_lock),
 	SL_TEST(a_directory_with_anything_else_in_it_is_refused_untouched),
@@ -276,5 +311,6 @@ static const struct sl_test tests[] = {
 	SL_TEST(streams_and_classes_are_matched_by_name_whatever_their_order),
 	SL_TEST(a_store_has_room_for_64_streams_and_65536_partitions_and_says_so),
 	SL_TEST(memory_that_is_not_there_is_an_error_that_names_the_lane),
+	SL_TEST(a_first_start_that_fails_leaves_the_directory_as_it_was),
 };
 SL_SUITE(dataplane_store_store);
