@@ -11,15 +11,17 @@ struct rte_mbuf;
 
 #define SL_BURST_COUNT_MAX 64
 
-// What the parser learned about a datagram. 16 bytes.
+// What the parser learned about a datagram. 16 bytes; the first eight are the second half of a
+// struct sl_event, which dispatch takes over as one word.
 struct sl_datagram {
-	uint32_t payload_offset; // from the first byte of the frame
-	uint32_t payload_bytes;
-	uint16_t stream; // index into the streams
+	uint16_t payload_offset; // from the first byte of the frame
+	uint16_t payload_bytes;
 	uint16_t partition; // store-wide, set by steer
 	uint8_t l3_offset; // of the IP header
+	uint8_t flags; // 0: none concerns a datagram
+	uint16_t stream; // index into the streams
 	uint8_t ip_version; // 4 or 6
-	uint16_t reserved;
+	uint8_t reserved[5];
 };
 static_assert(sizeof(struct sl_datagram) == 16, "four to a cache line");
 

@@ -8,15 +8,19 @@
 
 #include "hotpath.h"
 
-static struct sl_event make_event(struct rte_mbuf *mbuf, const struct sl_datagram *datagram)
+#define SAME_OFFSET(field) \
+	(offsetof(struct sl_event, field) == \
+		offsetof(struct sl_datagram, field) + offsetof(struct sl_event, payload_offset))
+static_assert(SAME_OFFSET(payload_bytes) && SAME_OFFSET(partition) && SAME_OFFSET(l3_offset) &&
+		SAME_OFFSET(flags),
+	"half of an event is half of a datagram");
+
+static inline struct sl_event make_event(struct rte_mbuf *mbuf, const struct sl_datagram *datagram)
 {
-	return (struct sl_event){
-		.mbuf = mbuf,
-		.payload_offset = (uint16_t)datagram->payload_offset,
-		.payload_bytes = (uint16_t)datagram->payload_bytes,
-		.partition = datagram->partition,
-		.l3_offset = datagram->l3_offset,
-	};
+	struct sl_event event = {.mbuf = mbuf};
+
+	memcpy(&event.payload_offset, datagram, sizeof(uint64_t));
+	return event;
 }
 
 static void free_refused(const struct sl_event *events, uint32_t event_count)
@@ -61,7 +65,7 @@ void sl_dispatch_direct(struct sl_dispatch *dispatch, uint32_t count)
 		rte_pktmbuf_free(dispatch->direct[--count].mbuf);
 #endif
 	worker_counters->direct += count;
-	sl_append_burst(dispatch->append, dispatch->direct, count);
+	sl_append_direct_burst(dispatch->append, dispatch->direct, count);
 }
 
 uint32_t sl_dispatch_burst(struct sl_dispatch *dispatch, struct sl_burst *burst)

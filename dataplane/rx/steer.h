@@ -8,7 +8,7 @@
 #include "bounds.h"
 #include "burst.h"
 #include "config/config.h"
-#include "siphash.h"
+#include "siphash_batch.h"
 
 struct sl_store_meta;
 
@@ -26,6 +26,7 @@ struct sl_steer_table {
 	uint8_t worker_by_partition[SL_PARTITION_COUNT_MAX];
 	uint8_t ring_by_partition[SL_PARTITION_COUNT_MAX];
 	uint8_t worker_by_ring[SL_RING_COUNT_MAX];
+	sl_siphash_batch_run hash; // the variant for this CPU
 	uint32_t ring_count; // of each RX lcore
 	uint32_t worker_count;
 };

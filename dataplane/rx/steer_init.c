@@ -68,6 +68,7 @@ void sl_steer_init(struct sl_steer_table *table, const struct sl_config *config,
 {
 	memset(table, 0, sizeof(*table));
 	table->worker_count = worker_count;
+	table->hash = sl_siphash_batch_choose(SL_SIPHASH_AVX512);
 	for (uint32_t i = 0; i < meta->header.stream_count; i++)
 		deal_partitions(table, &meta->streams[i], i);
 	deal_rings(table, config, meta, meta_index_by_stream);

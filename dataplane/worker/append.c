@@ -172,24 +172,54 @@ refuse:
 	return false;
 }
 
-void sl_append_burst(struct sl_append *append, const struct sl_event *events, uint32_t event_count)
+// What rte_pktmbuf_free_bulk asks of each mbuf, in one comparison: one reference, one segment, its
+// own data. Such mbufs go back to their pool as they are; a receiving driver fills in the rest.
+static inline bool is_plain_mbuf(const struct rte_mbuf *mbuf, const struct rte_mempool *pool)
+{
+	const uint64_t attached = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	uint32_t references_and_segments;
+
+	static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
+		"both in one load");
+	memcpy(&references_and_segments, (const char *)mbuf + offsetof(struct rte_mbuf, refcnt),
+		sizeof(uint32_t));
+	return (references_and_segments == 0x00010001) & ((mbuf->ol_flags & attached) == 0) &
+		(mbuf->pool == pool);
+}
+
+// Held mbufs go cold: they are free again within the burst (docs/architecture.md, "The way of a
+// datagram").
+static inline void free_mbufs(struct rte_mbuf **mbufs, uint32_t count, bool are_plain)
+{
+	if (sl_likely(are_plain))
+		rte_mempool_put_bulk(mbufs[0]->pool, (void **)mbufs, count);
+	else
+		rte_pktmbuf_free_bulk(mbufs, count);
+}
+
+static SL_ALWAYS_INLINE void append_events(struct sl_append *append, const struct sl_event *events,
+	uint32_t event_count, bool are_cold)
 {
 	struct rte_mbuf *mbufs[SL_BURST_COUNT_MAX];
+	const struct rte_mempool *pool;
+	bool are_plain = true;
 	uint32_t appended_count = 0;
 	uint32_t lost_count = 0;
 
 #ifdef SL_FAULTS
 	lost_count = sl_fault_lose(SL_FAULT_LOSE_BATCH, event_count);
 #endif
-	for (uint32_t i = 0; i < SL_MIN(event_count, (uint32_t)PREFETCH_DISTANCE); i++)
+	for (uint32_t i = 0; are_cold && i < SL_MIN(event_count, (uint32_t)PREFETCH_DISTANCE); i++)
 		rte_prefetch0(events[i].mbuf);
+	pool = events[0].mbuf->pool;
 	for (uint32_t i = 0; i < event_count; i++) {
-		if (i + PREFETCH_DISTANCE < event_count)
+		if (are_cold && i + PREFETCH_DISTANCE < event_count)
 			rte_prefetch0(events[i + PREFETCH_DISTANCE].mbuf);
-		if (i + 1 < event_count)
+		if (are_cold && i + 1 < event_count)
 			rte_prefetch0(rte_pktmbuf_mtod_offset(
 				events[i + 1].mbuf, void *, events[i + 1].payload_offset));
 		mbufs[i] = events[i].mbuf;
+		are_plain &= is_plain_mbuf(events[i].mbuf, pool);
 		if (sl_unlikely(lost_count > 0)) {
 			lost_count--;
 			continue;
@@ -197,7 +227,16 @@ void sl_append_burst(struct sl_append *append, const struct sl_event *events, ui
 		appended_count += append_event(append, &events[i]);
 	}
 	append->counters->appended += appended_count;
-	// Held mbufs go cold: they are free again within the burst (docs/architecture.md,
-	// "The way of a datagram").
-	rte_pktmbuf_free_bulk(mbufs, event_count);
+	free_mbufs(mbufs, event_count, are_plain);
+}
+
+void sl_append_burst(struct sl_append *append, const struct sl_event *events, uint32_t event_count)
+{
+	append_events(append, events, event_count, true);
+}
+
+void sl_append_direct_burst(
+	struct sl_append *append, const struct sl_event *events, uint32_t event_count)
+{
+	append_events(append, events, event_count, false);
 }

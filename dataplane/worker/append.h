@@ -14,6 +14,10 @@ struct sl_append {
 	struct sl_worker_counters *counters;
 };
 
-// Appends event_count (at most SL_BURST_COUNT_MAX) events in order, or counts why not, and frees
-// their mbufs either way.
+// Appends event_count (1 to SL_BURST_COUNT_MAX) events in order, or counts why not, and frees their
+// mbufs either way.
 void sl_append_burst(struct sl_append *append, const struct sl_event *events, uint32_t event_count);
+
+// The same for events that this lcore has just received: nothing is prefetched.
+void sl_append_direct_burst(
+	struct sl_append *append, const struct sl_event *events, uint32_t event_count);

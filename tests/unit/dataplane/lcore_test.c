@@ -91,6 +91,7 @@ static void open_lcores(bool is_direct)
 	for (uint32_t i = 0; i < 2; i++)
 		steer.streams[i] = (struct sl_steer_stream){
 			.partition_count = 2, .first_partition = (uint16_t)(2 * i), .by_flow = 1};
+	steer.hash = sl_siphash_batch_choose(SL_SIPHASH_AVX512);
 	steer.ring_count = is_direct ? 0 : 1;
 	worker.clock = &clock_of_test;
 	worker.counters = &shm_lcores[is_direct ? 0 : 1].worker;

@@ -28,7 +28,7 @@ static bool is_datagram_right(const struct frame *frame, const struct sl_datagra
 		datagram->stream == frame->udp_port - FRAMES_STREAM_0_PORT &&
 		datagram->l3_offset == frame->payload_offset - header_bytes &&
 		(datagram->ip_version == 4 || datagram->ip_version == 6) &&
-		datagram->partition == 0 && datagram->reserved == 0;
+		datagram->partition == 0 && datagram->flags == 0;
 }
 
 // Whether a burst of this one mbuf ends as the frame should: one counter, one place.

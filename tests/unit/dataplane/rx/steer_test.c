@@ -143,6 +143,35 @@ static void a_flow_is_addresses_and_ports_in_network_order(void)
 	}
 }
 
+// Keys of one burst are hashed together, but for those that differ from the first in their number
+// of words or are divided.
+static void a_burst_of_unlike_keys_is_steered_as_each_alone(void)
+{
+	static const char payload[] = "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdef";
+	static struct sl_burst burst;
+	uint32_t key_bytes[SL_BURST_COUNT_MAX];
+
+	make_stream(SL_KEY_BYTES, 2, 45);
+	for (uint32_t first = 0; first < 51; first++) {
+		for (uint32_t i = 0; i < SL_BURST_COUNT_MAX; i++) {
+			uint32_t bytes = (first + i * i) % 51;
+
+			key_bytes[i] = bytes <= 2 ? 0 : SL_MIN(bytes - 2, 45u);
+			burst.mbufs[i] = datagram_make(&(struct datagram_spec){.payload = payload,
+							       .payload_bytes = bytes,
+							       .first_bytes = i % 5 == 4 ? 44 : 0},
+				&burst.datagrams[i]);
+		}
+		burst.count = SL_BURST_COUNT_MAX - first;
+		sl_steer_burst(&table, &burst);
+		for (uint32_t i = 0; i < burst.count; i++)
+			CU_ASSERT_EQUAL(burst.datagrams[i].partition,
+				expected_partition(payload + 2, key_bytes[i]));
+		rte_pktmbuf_free_bulk(burst.mbufs, SL_BURST_COUNT_MAX);
+	}
+	CU_ASSERT_EQUAL(datagrams_held(), 0);
+}
+
 // Streams of these sizes, from partition 0 on.
 static void make_streams(const uint32_t *counts, uint32_t stream_count, uint32_t worker_count)
 {
@@ -244,6 +273,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_range_takes_as_many_bytes_as_there_are),
 	SL_TEST(keys_over_several_segments_hash_the_same),
 	SL_TEST(an_empty_datagram_in_segments_has_the_empty_key),
+	SL_TEST(a_burst_of_unlike_keys_is_steered_as_each_alone),
 	SL_TEST(a_flow_is_addresses_and_ports_in_network_order),
 	SL_TEST(every_partition_has_a_ring_of_its_worker),
 	SL_TEST(many_small_streams_spread_over_the_workers),

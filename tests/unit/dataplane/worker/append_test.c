@@ -6,6 +6,7 @@
 #include "store/source_dictionary.h"
 #include "suite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -284,6 +285,47 @@ static void what_is_refused_is_counted_and_its_mbufs_are_freed(void)
 	close_lane(&walk);
 }
 
+static void expect_one_held(const struct sl_event *events, struct rte_mbuf *held, const char *what)
+{
+	append.counters->appended = 0;
+	sl_append_direct_burst(&append, events, 3);
+	CU_ASSERT_EQUAL(append.counters->appended, 3);
+	if (datagrams_held() != 1)
+		printf("     %s\n", what);
+	CU_ASSERT_EQUAL(datagrams_held(), 1);
+	CU_ASSERT_EQUAL(rte_mbuf_refcnt_read(held), 1);
+	rte_pktmbuf_free(held);
+	CU_ASSERT_EQUAL(datagrams_held(), 0);
+}
+
+// Most mbufs go back to the pool as they are. These may not.
+static void mbufs_that_others_hold_are_left_to_them(void)
+{
+	const struct datagram_spec spec = {.payload = noise, .payload_bytes = 30};
+	struct sl_fixture_walk walk;
+
+	open_lane(&(struct sl_fixture_options){.batch_bytes = 64 * 1024});
+	for (uint32_t odd = 0; odd < 3; odd++) {
+		struct sl_event events[3];
+		struct rte_mbuf *held;
+
+		for (uint32_t i = 0; i < 3; i++)
+			events[i] = datagram_event(&spec, 1, NOW);
+		held = events[odd].mbuf;
+		rte_mbuf_refcnt_update(held, 1);
+		expect_one_held(events, held, "a second reference");
+
+		for (uint32_t i = 0; i < 3; i++)
+			events[i] = datagram_event(&spec, 1, NOW);
+		held = events[odd].mbuf;
+		events[odd].mbuf = rte_pktmbuf_clone(held, held->pool);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(events[odd].mbuf);
+		expect_one_held(events, held, "an attached mbuf");
+	}
+	flush(&walk);
+	close_lane(&walk);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(payloads_of_every_length_are_copied_exactly),
 	SL_TEST(payloads_in_several_segments_are_copied_exactly),
@@ -292,5 +334,6 @@ static const struct sl_test tests[] = {
 	SL_TEST(sources_are_named_once_a_batch),
 	SL_TEST(a_full_dictionary_closes_the_batch),
 	SL_TEST(what_is_refused_is_counted_and_its_mbufs_are_freed),
+	SL_TEST(mbufs_that_others_hold_are_left_to_them),
 };
 SL_SUITE(dataplane_worker_append);
