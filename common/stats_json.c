@@ -355,7 +355,7 @@ json_t *sl_stats_json_stats(const struct sl_shm *shm)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time_ns",
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time_ns",
 		(json_int_t)now.tv_sec * (json_int_t)SL_NS_PER_S + now.tv_nsec, "totals",
 		sl_stats_json_totals(shm), "rx", array_json(shm, header->lcore_count, rx_stats),
 		"workers", array_json(shm, header->lcore_count, worker_stats), "rings",
@@ -363,7 +363,7 @@ json_t *sl_stats_json_stats(const struct sl_shm *shm)
 		array_json(shm, header->port_count, port_stats), "lanes",
 		array_json(shm, header->lane_count, lane_stats), "drives",
 		array_json(shm, header->drive_count, drive_stats), "stages",
-		sl_stats_json_stages(shm));
+		sl_stats_json_stages(shm), "latency", sl_stats_json_latency(shm));
 }
 
 // ---- drops, partitions, ledger, report

@@ -18,7 +18,7 @@ struct sl_ledger;
 json_t *sl_stats_json_status(const struct sl_shm *shm);
 
 // All counters and gauges at this moment: "time_ns", "totals", "rx", "workers", "rings", "ports",
-// "lanes", "stages".
+// "lanes", "stages", "latency".
 json_t *sl_stats_json_stats(const struct sl_shm *shm);
 
 // Sums over all lcores: the member "totals" of the above, alone.
@@ -26,6 +26,10 @@ json_t *sl_stats_json_totals(const struct sl_shm *shm);
 
 // What each stage of each lcore took, where that is measured: the member "stages" of the above.
 json_t *sl_stats_json_stages(const struct sl_shm *shm);
+
+// From receive to stored: of all lanes together and of each lane that has stored anything. The
+// member "latency" of the above.
+json_t *sl_stats_json_latency(const struct sl_shm *shm);
 
 // Every drop reason with its count, the zero ones too, in the order of the walk.
 json_t *sl_stats_json_drops(const struct sl_shm *shm);

@@ -39,6 +39,8 @@ static int make_uring(struct sl_dataplane *dataplane, struct sl_worker *worker,
 			.iov_len = (size_t)lane->lane.batch_count * lane->lane.batch_bytes,
 		};
 		worker->append.lanes[lane->class_index] = &lane->lane;
+		worker->append.lane_count =
+			SL_MAX(worker->append.lane_count, lane->class_index + 1u);
 		worker->lanes[worker->lane_count++] = &lane->lane;
 	}
 	worker->io = sl_uring_create(uring_entry_count(worker), regions, worker->lane_count, err);

@@ -85,6 +85,16 @@ static const struct sl_output_column drive_columns[] = {
 	{"total_bytes", "size", SL_CELL_BYTES},
 };
 
+static const struct sl_output_column latency_columns[] = {
+	{"lane", "lane", SL_CELL_TEXT},
+	{"events", "events", SL_CELL_COUNT},
+	{"p50_us", "p50 us", SL_CELL_DECIMAL},
+	{"p95_us", "p95 us", SL_CELL_DECIMAL},
+	{"p99_us", "p99 us", SL_CELL_DECIMAL},
+	{"p999_us", "p99.9 us", SL_CELL_DECIMAL},
+	{"max_us", "longest us", SL_CELL_DECIMAL},
+};
+
 static const struct sl_output_column stage_columns[] = {
 	{"lcore", "lcore", SL_CELL_TEXT},
 	{"stage", "stage", SL_CELL_TEXT},
@@ -103,6 +113,7 @@ static const struct sl_output_table tables[] = {
 	SL_OUTPUT_TABLE("PORTS", "ports", port_columns),
 	SL_OUTPUT_TABLE("LANES", "lanes", lane_columns),
 	SL_OUTPUT_TABLE("DRIVES", "drives", drive_columns),
+	SL_OUTPUT_TABLE("FROM RECEIVE TO STORED", "latency.lanes", latency_columns),
 	SL_OUTPUT_TABLE("STAGES", "stages", stage_columns),
 };
 
@@ -136,9 +147,10 @@ static const struct sl_command command = {
 	.name = "sluicectl stats",
 	.summary = "show counters, or rates with --watch",
 	.description =
-		"Shows the sums, the counters of each lcore, port and lane, and, where the "
-		"configuration has lcores.stage_cycles, what each stage takes. Rings, and all "
-		"counters that have no column, are in the JSON.\n\n"
+		"Shows the sums, the counters of each lcore, port and lane, how long events took "
+		"from their receive time until they were stored at their class's durability, and, "
+		"where the configuration has lcores.stage_cycles, what each stage takes. Rings, and "
+		"all counters that have no column, are in the JSON.\n\n"
 		"With --watch a sample is taken again and again: on a terminal the figures are "
 		"refreshed in place, elsewhere each sample is a line (with --json a JSON "
 		"document a line). It ends with 0 when the data plane stops, with 3 when the data "

@@ -14,6 +14,7 @@
 #include "format/log_format.h"
 #include "partition.h"
 #include "shm.h"
+#include "store/batch_ages.h"
 #include "store/io_ops.h"
 
 // With nothing under way and this much waiting, a batch goes at once instead of lingering: a write
@@ -22,6 +23,8 @@
 #define SL_LANE_EAGER_BYTES (64u * 1024)
 #define SL_LANE_IDLE_MARK_NS SL_NS_PER_S // an idle durable lane states its mark after this
 #define SL_LANE_RETRY_NS (10 * SL_NS_PER_MS) // a write that met ENOSPC is sent again after this
+// Ages are no finer than this: a tenth of what the fastest durable write takes.
+#define SL_LANE_AGE_STEP_NS 4096
 // Batches of a lane in all: those under way, the open one, and a checkpoint's, at most.
 #define SL_LANE_BATCH_COUNT_MAX 64
 
@@ -46,6 +49,7 @@ struct sl_batch {
 	uint64_t submit_ns; // when it was handed to the kernel
 	uint32_t event_count;
 	enum sl_batch_state state;
+	struct sl_batch_ages ages; // of its events
 };
 
 struct sl_lane {
@@ -65,6 +69,8 @@ struct sl_lane {
 	enum sl_drop_reason refusal; // why there is no room, when there is none
 	uint64_t event_bytes;
 	uint64_t open_since_ns;
+	uint64_t burst_ns; // receive time of the oldest event in the burst that is being appended
+	uint32_t aged_count; // events of the open batch whose ages are noted
 
 	// The chain: written by the worker for every batch.
 	uint64_t next_number;
@@ -135,6 +141,18 @@ bool sl_lane_make_room(struct sl_lane *lane, uint32_t run_bytes, uint64_t receiv
 
 // Seals the open batch (table, checksums, header) and queues its write. There must be one.
 void sl_lane_seal(struct sl_lane *lane, uint64_t now_ns);
+
+// Notes the ages of what was appended since the last time. Once a burst, and before a batch is
+// sealed.
+static inline void sl_lane_note_ages(struct sl_lane *lane)
+{
+	// A batch that was sealed or given up takes its count with it.
+	if (lane->event_count <= lane->aged_count)
+		return;
+	sl_batch_ages_add(
+		&lane->open_batch->ages, lane->burst_ns, lane->event_count - lane->aged_count);
+	lane->aged_count = lane->event_count;
+}
 
 // Takes a completed write of this lane: continues a short one, sends EAGAIN, EINTR, ENOSPC and
 // EDQUOT again, halts the lane on anything else, and retires in order.

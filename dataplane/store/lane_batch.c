@@ -16,6 +16,7 @@ struct sl_batch *sl_lane_take_batch(struct sl_lane *lane)
 
 	batch->event_count = 0;
 	batch->event_bytes = 0;
+	batch->ages.count = 0;
 	return batch;
 }
 
@@ -33,6 +34,8 @@ static void start_batch(struct sl_lane *lane, uint64_t receive_ns)
 	lane->time_last_ns = lane->time_base_ns;
 	lane->run_time_base_ns = lane->time_base_ns;
 	lane->open_since_ns = receive_ns;
+	lane->burst_ns = receive_ns;
+	lane->aged_count = 0;
 	lane->table_count = 0;
 	lane->run_count = 0;
 	lane->event_count = 0;
@@ -156,6 +159,7 @@ void sl_lane_seal(struct sl_lane *lane, uint64_t now_ns)
 	struct sl_batch *batch = lane->open_batch;
 	uint64_t start_tsc = lane->cycles != NULL ? __rdtsc() : 0;
 
+	sl_lane_note_ages(lane);
 	batch->event_count = lane->event_count;
 	batch->event_bytes = lane->event_bytes;
 	if (lane->segment_since_ns == 0)

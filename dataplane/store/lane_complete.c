@@ -45,7 +45,7 @@ static void publish_watermarks(struct sl_lane *lane, const struct sl_batch_heade
 			table[i].first_offset + table[i].event_count);
 }
 
-static void retire_batch(struct sl_lane *lane, struct sl_batch *batch)
+static void retire_batch(struct sl_lane *lane, struct sl_batch *batch, uint64_t now_ns)
 {
 	const struct sl_batch_header *header = (const struct sl_batch_header *)batch->data;
 	struct sl_worker_counters *counters = lane->counters;
@@ -55,6 +55,7 @@ static void retire_batch(struct sl_lane *lane, struct sl_batch *batch)
 	if (sl_unlikely((header->flags & SL_BATCH_FLAG_CHECKPOINT_END) != 0))
 		SL_STORE_RELEASE(lane->settled_segment, batch->segment->number);
 	publish_watermarks(lane, header);
+	sl_batch_ages_record(&batch->ages, now_ns, &lane->shm->latency);
 #ifdef SL_FAULTS
 	stored_count -= sl_fault_lose(SL_FAULT_LOSE_COMPLETION, stored_count);
 #endif
@@ -71,7 +72,7 @@ static void retire_batch(struct sl_lane *lane, struct sl_batch *batch)
 	lane->free_batches[lane->free_count++] = batch;
 }
 
-static void retire_in_order(struct sl_lane *lane)
+static void retire_in_order(struct sl_lane *lane, uint64_t now_ns)
 {
 	while (lane->unretired > 0) {
 		struct sl_batch *batch =
@@ -79,7 +80,7 @@ static void retire_in_order(struct sl_lane *lane)
 
 		if (batch->state != SL_BATCH_WRITTEN)
 			break;
-		retire_batch(lane, batch);
+		retire_batch(lane, batch, now_ns);
 	}
 	SL_STORE(lane->shm->watermark_number, lane->watermark_number);
 	SL_STORE(lane->shm->durable_mark, lane->durable_mark);
@@ -152,7 +153,7 @@ void sl_lane_complete(struct sl_lane *lane, struct sl_io_request *request, uint6
 	if (sl_likely(result == (int32_t)request->bytes)) {
 		batch->state = SL_BATCH_WRITTEN;
 		note_room(lane, false);
-		retire_in_order(lane);
+		retire_in_order(lane, now_ns);
 	} else if (result > 0 && result % (int32_t)SL_BLOCK_BYTES == 0) {
 		counters->writes_short++;
 		request->data = (const char *)request->data + result;

@@ -197,6 +197,20 @@ static inline void free_mbufs(struct rte_mbuf **mbufs, uint32_t count, bool are_
 		rte_pktmbuf_free_bulk(mbufs, count);
 }
 
+// All events of a burst count as old as its first: what one ring brings comes in order of arrival.
+// Bursts that were received together count as one, whatever rings they come through.
+static void start_ages(struct sl_append *append, uint64_t receive_ns)
+{
+	for (uint32_t i = 0; i < append->lane_count; i++) {
+		struct sl_lane *lane = append->lanes[i];
+
+		if (lane == NULL || receive_ns - lane->burst_ns < SL_LANE_AGE_STEP_NS)
+			continue;
+		sl_lane_note_ages(lane);
+		lane->burst_ns = receive_ns;
+	}
+}
+
 static SL_ALWAYS_INLINE void append_events(struct sl_append *append, const struct sl_event *events,
 	uint32_t event_count, bool are_cold)
 {
@@ -212,6 +226,7 @@ static SL_ALWAYS_INLINE void append_events(struct sl_append *append, const struc
 	for (uint32_t i = 0; are_cold && i < SL_MIN(event_count, (uint32_t)PREFETCH_DISTANCE); i++)
 		rte_prefetch0(events[i].mbuf);
 	pool = events[0].mbuf->pool;
+	start_ages(append, sl_mbuf_receive_ns(events[0].mbuf));
 	for (uint32_t i = 0; i < event_count; i++) {
 		if (are_cold && i + PREFETCH_DISTANCE < event_count)
 			rte_prefetch0(events[i + PREFETCH_DISTANCE].mbuf);

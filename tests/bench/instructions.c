@@ -267,7 +267,7 @@ static uint64_t run_worker(void)
 	static struct sl_worker_counters counters;
 	static struct sl_lane lane;
 	struct sl_append append = {
-		.partitions = partitions, .lanes = {&lane}, .counters = &counters};
+		.partitions = partitions, .lanes = {&lane}, .lane_count = 1, .counters = &counters};
 	struct sl_event events[SL_BURST_COUNT_MAX];
 	char directory[] = "./sluice-instructions.XXXXXX";
 

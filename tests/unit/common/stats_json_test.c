@@ -147,6 +147,30 @@ static void stages_are_listed_where_they_are_measured(void)
 	sl_made_segment_destroy(&made);
 }
 
+static void latency_is_that_of_all_lanes_and_of_each(void)
+{
+	struct sl_made_segment made;
+
+	CU_ASSERT_EQUAL_FATAL(sl_made_segment_create(&made), 0);
+	sl_latency_record(&made.shm.lanes[0].latency, 100000, 99);
+	sl_latency_record(&made.shm.lanes[1].latency, 1000000, 1);
+	json_t *latency = sl_stats_json_latency(&made.shm);
+	CU_ASSERT_EQUAL(integer_at(latency, "events"), 100);
+	CU_ASSERT_EQUAL(json_real_value(json_object_get(latency, "p99_us")), 100.351);
+	CU_ASSERT_EQUAL(json_real_value(json_object_get(latency, "p999_us")), 1000);
+	CU_ASSERT_EQUAL(json_real_value(json_object_get(latency, "max_us")), 1000);
+	const json_t *buckets = json_object_get(latency, "buckets");
+	CU_ASSERT_EQUAL_FATAL(json_array_size(buckets), 2);
+	CU_ASSERT_EQUAL(integer_at(json_array_get(buckets, 0), "last_ns"), 100351);
+	CU_ASSERT_EQUAL(integer_at(json_array_get(buckets, 0), "events"), 99);
+	const json_t *lanes = json_object_get(latency, "lanes");
+	CU_ASSERT_EQUAL_FATAL(json_array_size(lanes), 2);
+	CU_ASSERT_EQUAL(integer_at(json_array_get(lanes, 1), "lane"), 1);
+	CU_ASSERT_EQUAL(integer_at(json_array_get(lanes, 1), "events"), 1);
+	json_decref(latency);
+	sl_made_segment_destroy(&made);
+}
+
 static void drops_list_every_reason_with_its_sum(void)
 {
 	struct sl_made_segment made;
@@ -266,6 +290,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(totals_are_the_sums_over_all_lcores),
 	SL_TEST(stats_have_every_counter_of_every_lcore),
 	SL_TEST(stages_are_listed_where_they_are_measured),
+	SL_TEST(latency_is_that_of_all_lanes_and_of_each),
 	SL_TEST(drops_list_every_reason_with_its_sum),
 	SL_TEST(partitions_are_listed_stream_by_stream),
 	SL_TEST(a_segment_with_foreign_words_still_gives_a_document),

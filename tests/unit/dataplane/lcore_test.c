@@ -101,6 +101,7 @@ static void open_lcores(bool is_direct)
 	fixture.lane.counters = worker.counters;
 	worker.append = (struct sl_append){.partitions = fixture.partitions,
 		.lanes = {&fixture.lane},
+		.lane_count = 1,
 		.counters = worker.counters};
 	rx.parse = frame_table();
 	rx.clock = &clock_of_test;

@@ -32,6 +32,7 @@ static void open_worker(const struct sl_fixture_options *options)
 	worker.lanes[worker.lane_count++] = &fixture.lane;
 	worker.append = (struct sl_append){.partitions = fixture.partitions,
 		.lanes = {&fixture.lane},
+		.lane_count = 1,
 		.counters = &fixture.counters};
 	for (uint32_t i = 0; i < RING_COUNT; i++) {
 		char name[32];
@@ -91,6 +92,7 @@ static void expect_accounted(uint64_t sent)
 static void turns_bring_events_from_the_rings_to_the_disk(void)
 {
 	open_worker(&(struct sl_fixture_options){.linger_us = 1});
+	uint64_t first_ns = sl_clock_now_ns(&clock_of_test);
 	send(0, 200);
 	send(1, 100);
 	CU_ASSERT_FALSE(sl_worker_is_drained(&worker));
@@ -106,6 +108,9 @@ static void turns_bring_events_from_the_rings_to_the_disk(void)
 	CU_ASSERT_EQUAL(shm_rings[1].occupancy_max, 100);
 	CU_ASSERT_EQUAL(fixture.counters.appended, 300);
 	CU_ASSERT(fixture.counters.turns >= 4); // 64 at a time
+	CU_ASSERT_EQUAL(sl_latency_event_count(&fixture.shm.latency), 300);
+	CU_ASSERT(fixture.shm.latency.max_ns > 0);
+	CU_ASSERT(fixture.shm.latency.max_ns <= sl_clock_now_ns(&clock_of_test) - first_ns);
 	close_worker();
 }
 
