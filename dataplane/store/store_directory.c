@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // The store's directory: what it must be able to do, its lock, and its birth.
 #include "log.h"
+#include "store/segment_internal.h"
 #include "store/store_internal.h"
 
 #include <dirent.h>
@@ -184,38 +185,87 @@ int sl_store_open_directory(struct sl_store *store, struct sl_err *err)
 	return result;
 }
 
-static void remove_file(const char *folder, const char *name)
+// ---- taking a new store back
+
+static int remove_file(const char *folder, const char *name)
 {
 	char path[2 * SL_PATH_BYTES_MAX];
+	int result = 0;
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	if (unlink(path) != 0 && errno != ENOENT)
+	if (unlink(path) != 0 && errno != ENOENT) {
+		result = -errno;
 		sl_log_warning("store", "cannot remove %s: %s", path, strerror(errno));
+	}
+	return result;
 }
 
-static void remove_lane(const char *lane_path)
+// All that a lane's folder holds, but keep; and that is on the drive.
+static int empty_lane(const char *lane_path, const char *keep)
 {
 	DIR *directory = opendir(lane_path);
 	const struct dirent *entry;
+	struct sl_err err = {0};
+	int result = 0;
 
 	if (directory == NULL)
-		return;
-	while ((entry = readdir(directory)) != NULL) {
-		if (entry->d_name[0] != '.')
-			remove_file(lane_path, entry->d_name);
+		return errno == ENOENT ? 0 : -errno;
+	while (result == 0 && (entry = readdir(directory)) != NULL) {
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, keep) != 0)
+			result = remove_file(lane_path, entry->d_name);
 	}
 	closedir(directory);
-	if (rmdir(lane_path) != 0)
-		sl_log_warning("store", "cannot remove %s: %s", lane_path, strerror(errno));
+	if (result == 0)
+		result = sl_segment_sync_directory(lane_path, &err);
+	return result;
 }
 
-void sl_store_remove(const struct sl_store *store)
+static int remove_folder(const char *lane_path)
+{
+	int result = empty_lane(lane_path, "");
+
+	if (result == 0 && rmdir(lane_path) != 0 && errno != ENOENT)
+		result = -errno;
+	if (result != 0)
+		sl_log_warning("store", "cannot remove %s: %s", lane_path, strerror(-result));
+	return result;
+}
+
+static bool was_made(const struct sl_store *store, uint32_t index)
 {
 	// Also the one that got no further than its folder.
-	for (uint32_t i = 0; store->lanes != NULL && i < SL_LANE_COUNT_MAX; i++) {
-		if (store->lanes[i].path[0] != '\0')
-			remove_lane(store->lanes[i].path);
+	return store->lanes != NULL && store->lanes[index].path[0] != '\0';
+}
+
+// Each step leaves a store that can be started, so that a failure or a kill in between harms
+// nothing: lanes without segments, a store.meta that names no lanes, folders that it does not name
+// and that hold no segments, and nothing.
+int sl_store_remove(struct sl_store *store)
+{
+	struct sl_err err = {0};
+	int result = 0;
+
+	for (uint32_t i = 0; result == 0 && i < SL_LANE_COUNT_MAX; i++) {
+		if (was_made(store, i))
+			result = empty_lane(store->lanes[i].path, SL_LANE_META_NAME);
 	}
-	remove_file(store->path, SL_STORE_META_NAME);
-	remove_file(store->path, SL_STORE_LOCK_NAME);
+	if (result == 0)
+		result = sl_store_meta_resize(&store->meta, 0, 0, 0, 0);
+	if (result == 0)
+		result = sl_store_meta_write(&store->meta, store->path, &err);
+	for (uint32_t i = 0; result == 0 && i < SL_LANE_COUNT_MAX; i++) {
+		if (was_made(store, i))
+			result = remove_folder(store->lanes[i].path);
+	}
+	if (result == 0)
+		result = sl_segment_sync_directory(store->path, &err);
+	if (result == 0)
+		result = remove_file(store->path, SL_STORE_META_NAME);
+	if (result == 0)
+		result = remove_file(store->path, SL_STORE_LOCK_NAME);
+	if (result != 0)
+		sl_log_warning("store",
+			"the new store in %s could not be taken back (%s): it holds no events, and the next start goes on in it",
+			store->path, strerror(-result));
+	return result;
 }

@@ -9,8 +9,9 @@
 int sl_store_open_directory(struct sl_store *store, struct sl_err *err);
 
 // Removes what this start has made: lanes, metadata, lock. Only while it has the lock and no event
-// was admitted. What cannot be removed is said.
-void sl_store_remove(const struct sl_store *store);
+// was admitted. 0, or the negative errno of what cannot be removed, which is said; what is left
+// then is a store that can be started.
+int sl_store_remove(struct sl_store *store);
 
 // Matches classes and streams of the configuration with those of the store by name; adds new ones.
 int sl_store_match(struct sl_store *store, struct sl_err *err);

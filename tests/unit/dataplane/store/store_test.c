@@ -300,6 +300,28 @@ static void a_first_start_that_fails_leaves_the_directory_as_it_was(void)
 	sl_store_fixture_fini(&fixture);
 }
 
+static void a_first_start_that_cannot_be_taken_back_can_be_repeated(void)
+{
+	struct sl_err err = {0};
+
+	sl_store_fixture_init(&fixture);
+	sl_store_fixture_stream(&fixture, "plays", 3, 0);
+	fixture.is_short_of_memory = true;
+	CU_ASSERT_EQUAL_FATAL(sl_store_fixture_open(&fixture, &err), 0);
+	CU_ASSERT_EQUAL(sl_store_fixture_start(&fixture, &err), -ENOMEM);
+	// No file: it cannot be unlinked.
+	CU_ASSERT_EQUAL_FATAL(mkdir(in_store("lane-00000/0000000000000001.seg"), 0750), 0);
+	sl_store_close(&fixture.store, free);
+	CU_ASSERT_EQUAL(access(in_store("store.meta"), F_OK), 0);
+	CU_ASSERT_EQUAL_FATAL(rmdir(in_store("lane-00000/0000000000000001.seg")), 0);
+	fixture.is_short_of_memory = false;
+	sl_store_fixture_run(&fixture);
+	sl_store_fixture_write(&fixture, 1, 5);
+	sl_store_fixture_stop(&fixture);
+	sl_store_fixture_expect_dense(&fixture, (const uint64_t[]){0, 5, 0}, 3);
+	sl_store_fixture_fini(&fixture);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_new_store_has_salt_stream_lane_and_lock),
 	SL_TEST(a_directory_with_anything_else_in_it_is_refused_untouched),
@@ -312,5 +334,6 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_store_has_room_for_64_streams_and_65536_partitions_and_says_so),
 	SL_TEST(memory_that_is_not_there_is_an_error_that_names_the_lane),
 	SL_TEST(a_first_start_that_fails_leaves_the_directory_as_it_was),
+	SL_TEST(a_first_start_that_cannot_be_taken_back_can_be_repeated),
 };
 SL_SUITE(dataplane_store_store);
