@@ -17,6 +17,7 @@
 static struct {
 	bool is_armed[SL_FAULT_PLACE_COUNT];
 	uint64_t seen_count[SL_FAULT_PLACE_COUNT];
+	bool is_broken[SL_FAULT_RULE_COUNT];
 	struct sl_io_fault io;
 } faults;
 
@@ -26,6 +27,15 @@ static const char *const place_names[SL_FAULT_PLACE_COUNT] = {
 	[SL_FAULT_LOSE_COMPLETION] = "lose=completion",
 };
 
+static const char *const rule_names[SL_FAULT_RULE_COUNT] = {
+	[SL_FAULT_SKIP_FLUSH] = "flush=skip",
+	[SL_FAULT_SKIP_NAME_FLUSH] = "names=skip",
+	[SL_FAULT_REUSE_EPOCH] = "epoch=reuse",
+	[SL_FAULT_HASTY_WATERMARK] = "watermark=hasty",
+	[SL_FAULT_LOSE_AT_ROLL] = "roll=lose",
+	[SL_FAULT_KEEP_TERM] = "term=keep",
+};
+
 static int parse_one(const char *word)
 {
 	struct sl_io_fault *io = &faults.io;
@@ -33,6 +43,12 @@ static int parse_one(const char *word)
 	for (int i = 0; i < SL_FAULT_PLACE_COUNT; i++) {
 		if (strcmp(word, place_names[i]) == 0) {
 			faults.is_armed[i] = true;
+			return 0;
+		}
+	}
+	for (int i = 0; i < SL_FAULT_RULE_COUNT; i++) {
+		if (strcmp(word, rule_names[i]) == 0) {
+			faults.is_broken[i] = true;
 			return 0;
 		}
 	}
@@ -56,7 +72,7 @@ int sl_fault_parse(const char *spec, struct sl_err *err)
 		word = strtok_r(NULL, ",", &rest)) {
 		if (parse_one(word) != 0)
 			result = sl_err_set(err, -EINVAL,
-				"--fault: unknown fault '%s'; known are lose=ring|batch|completion and write=eio|short|eagain|hang@N",
+				"--fault: unknown fault '%s'; known are lose=ring|batch|completion, write=eio|short|eagain|hang@N, flush=skip, names=skip, epoch=reuse, watermark=hasty, roll=lose and term=keep",
 				word);
 	}
 	free(copy);
@@ -71,6 +87,11 @@ uint32_t sl_fault_lose(enum sl_fault_place place, uint32_t event_count)
 		return 0;
 	before_count = __atomic_fetch_add(&faults.seen_count[place], event_count, __ATOMIC_RELAXED);
 	return before_count < LOST_EVENT_NUMBER && before_count + event_count >= LOST_EVENT_NUMBER;
+}
+
+bool sl_fault_breaks(enum sl_fault_rule rule)
+{
+	return faults.is_broken[rule];
 }
 
 struct sl_io *sl_fault_wrap_io(struct sl_io *io)

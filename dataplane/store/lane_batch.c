@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Opening and sealing batches of a lane.
+#include "fault.h"
 #include "format/batch_scan.h"
 #include "format/crc32c.h"
 #include "lap.h"
@@ -126,6 +127,10 @@ static void link_batch(struct sl_lane *lane, struct sl_batch *batch, uint32_t bl
 		.owner = lane,
 		.user = (uint32_t)(batch - lane->batches),
 	};
+#ifdef SL_FAULTS
+	if (sl_fault_breaks(SL_FAULT_SKIP_FLUSH))
+		batch->request.sync = false;
+#endif
 	lane->prev_body_crc = header->body_crc;
 	lane->position += block_bytes;
 	lane->by_number[lane->next_number % SL_LANE_BATCH_COUNT_MAX] = batch;

@@ -152,6 +152,10 @@ void sl_lane_complete(struct sl_lane *lane, struct sl_io_request *request, uint6
 	counters->write_ns_max = SL_MAX(counters->write_ns_max, took_ns);
 	if (sl_likely(result == (int32_t)request->bytes)) {
 		batch->state = SL_BATCH_WRITTEN;
+#ifdef SL_FAULTS
+		if (sl_fault_breaks(SL_FAULT_HASTY_WATERMARK))
+			publish_watermarks(lane, (const struct sl_batch_header *)batch->data);
+#endif
 		note_room(lane, false);
 		retire_in_order(lane, now_ns);
 	} else if (result > 0 && result % (int32_t)SL_BLOCK_BYTES == 0) {

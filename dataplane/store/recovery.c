@@ -3,6 +3,7 @@
 // touched: void segments go, the previous segment gets its footer, the tail becomes durable.
 #include "store/recovery_internal.h"
 
+#include "fault.h"
 #include "format/meta.h"
 
 #include <errno.h>
@@ -107,6 +108,10 @@ static int raise_epoch(struct sl_recoverer *r, struct sl_lane_meta *meta)
 			r->lane_path, meta->lane);
 		return sl_recovery_corrupt(r);
 	}
+#ifdef SL_FAULTS
+	if (sl_fault_breaks(SL_FAULT_REUSE_EPOCH))
+		return write_epoch(r, meta, SL_MAX(meta->epoch, 1u));
+#endif
 	return write_epoch(r, meta, meta->epoch + 1);
 }
 
@@ -121,6 +126,10 @@ static int recover(struct sl_recoverer *r)
 		result = raise_epoch(r, &meta);
 	if (result == 0)
 		result = sl_recovery_scan(r);
+#ifdef SL_FAULTS
+	if (sl_fault_breaks(SL_FAULT_REUSE_EPOCH))
+		r->epoch_max = 0;
+#endif
 	// A lane.meta that lost its newer slot must not hand out an epoch twice.
 	if (result == 0 && r->epoch_max >= r->recovery->epoch)
 		result = write_epoch(r, &meta, r->epoch_max + 1);

@@ -68,14 +68,16 @@ static int seal(struct sl_recoverer *r, uint32_t index)
 	return sl_segment_seal(segment, r->lane, r->reaches[index].epoch, r->salt_crc, r->err);
 }
 
-// Goes on in the last segment when there is room, else seals it.
+// Goes on in the last segment when there is room, else seals it. Whoever goes on checks for its own
+// layout, so a segment smaller than any configuration allows may have less.
 static int take_last(struct sl_recoverer *r)
 {
 	const struct sl_recovery_reach *reach = &r->reaches[r->end_index];
 	struct sl_segment *segment = locked_segment(r, r->end_index);
+	uint64_t room_bytes = SL_MIN(ROOM_BYTES, segment->file_bytes / 4);
 	int result;
 
-	if (reach->end_position + ROOM_BYTES > sl_segment_usable_bytes(segment))
+	if (reach->end_position + room_bytes > sl_segment_usable_bytes(segment))
 		return seal(r, r->end_index);
 	// The tail must be durable before a term, an offset or an answer is built on it.
 	if (fdatasync(segment->fd) < 0) {

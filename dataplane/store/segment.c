@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "store/segment_internal.h"
 
+#include "fault.h"
 #include "format/crc32c.h"
 #include "format/segment_file.h"
 #include "format/segment_list.h"
@@ -48,6 +49,10 @@ int sl_segment_open_direct(const char *path, int flags, struct sl_err *err)
 
 int sl_segment_sync_directory(const char *path, struct sl_err *err)
 {
+#ifdef SL_FAULTS
+	if (sl_fault_breaks(SL_FAULT_SKIP_NAME_FLUSH))
+		return 0;
+#endif
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int result = fd < 0 || fsync(fd) < 0 ? -errno : 0;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Which partition lives in which lane, for this start's workers and classes. A partition that moves
 // gets a new term; a lane that nobody needs loses its owner.
+#include "fault.h"
 #include "log.h"
 #include "store/store_internal.h"
 
@@ -138,6 +139,10 @@ static void move_partition(
 	if (stored->lane == lane->number)
 		return;
 	state->term++;
+#ifdef SL_FAULTS
+	if (sl_fault_breaks(SL_FAULT_KEEP_TERM) && state->term > 1)
+		state->term--;
+#endif
 	state->term_start = state->next_offset;
 	*stored = (struct sl_store_meta_partition){
 		.term_start = state->term_start,

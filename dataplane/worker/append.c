@@ -153,6 +153,11 @@ static inline bool append_event(struct sl_append *append, const struct sl_event 
 		    lane->event_count == SL_BATCH_EVENT_COUNT_MAX)) {
 		if (!sl_lane_make_room(lane, run_bytes, receive_ns))
 			goto refuse;
+#ifdef SL_FAULTS
+		if (lane->last_kind == SL_BATCH_CHECKPOINT &&
+			sl_fault_breaks(SL_FAULT_LOSE_AT_ROLL))
+			return true;
+#endif
 	}
 	if (sl_unlikely(partition->keep_source) &&
 		!put_source(lane, event, run_bytes, receive_ns, &source))
