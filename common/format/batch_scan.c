@@ -115,6 +115,8 @@ static bool walk_run(struct walk *walk, const struct sl_run_header *run)
 		return bytes % sizeof(struct sl_partition_state) == 0;
 	case SL_RUN_SESSION_STATE:
 		return bytes % sizeof(struct sl_session_state) == 0;
+	case SL_RUN_LOST:
+		return bytes % sizeof(struct sl_lost_offsets) == 0;
 	default:
 		return true;
 	}
@@ -244,6 +246,7 @@ bool sl_run_next(struct sl_run_iterator *iterator, struct sl_run *run, uint64_t 
 		case SL_RUN_RICH:
 		case SL_RUN_PARTITION_STATE:
 		case SL_RUN_SESSION_STATE:
+		case SL_RUN_LOST:
 			fill_run(run, iterator, header);
 			return true;
 		case SL_RUN_SOURCE:
@@ -254,6 +257,8 @@ bool sl_run_next(struct sl_run_iterator *iterator, struct sl_run *run, uint64_t 
 			break;
 		case SL_RUN_TIME:
 			memcpy(&iterator->time_base_ns, header + 1, sizeof(uint64_t));
+			break;
+		case SL_RUN_FILLER:
 			break;
 		default:
 			if (unknown_count != NULL)

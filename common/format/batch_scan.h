@@ -81,7 +81,7 @@ struct sl_run_iterator {
 
 void sl_run_iterator_init(struct sl_run_iterator *iterator, const void *batch);
 // Fills run with the next run of a type that the caller may see (EVENT, RICH: run_events.h;
-// PARTITION_STATE, SESSION_STATE); handles SOURCE and TIME itself and skips unknown types by
-// length, counting them in *unknown_count when not NULL. Returns false at the end.
+// PARTITION_STATE, SESSION_STATE, LOST); handles SOURCE, TIME and FILLER itself and skips unknown
+// types by length, counting them in *unknown_count when not NULL. Returns false at the end.
 bool sl_run_next(struct sl_run_iterator *iterator, struct sl_run *run, uint64_t *unknown_count);
 void sl_run_iterator_fini(struct sl_run_iterator *iterator);

@@ -132,12 +132,13 @@ enum sl_batch_kind {
 	SL_BATCH_MARK = 4, // empty: carries the durable mark of an idle or stopped lane
 	SL_BATCH_LEDGER = 5, // later: counters for offline accounting
 	SL_BATCH_PACKED = 6, // later: packed and compacted segments
+	SL_BATCH_FENCE = 7, // by repair, in the place of batches that are gone: says what is lost
 };
 
 // Whether this version says what the body holds; other kinds are skipped by length and counted.
 static inline bool sl_batch_kind_is_known(uint8_t kind)
 {
-	return kind >= SL_BATCH_EVENTS && kind <= SL_BATCH_MARK;
+	return (kind >= SL_BATCH_EVENTS && kind <= SL_BATCH_MARK) || kind == SL_BATCH_FENCE;
 }
 
 #define SL_BATCH_FLAG_CHECKPOINT_END 0x01 // last batch of a checkpoint or epoch start
@@ -189,6 +190,8 @@ enum sl_run_type {
 	SL_RUN_GAP = 6, // later
 	SL_RUN_SESSION_STATE = 7, // array of struct sl_session_state
 	SL_RUN_COUNTERS = 8, // later
+	SL_RUN_LOST = 9, // in fences: array of struct sl_lost_offsets
+	SL_RUN_FILLER = 10, // says nothing: room that must be taken
 };
 
 #define SL_RUN_SOURCE_NONE 0 // dictionary entries count from 1
@@ -268,6 +271,15 @@ enum sl_operation {
 #define SL_EVENT_LONG 0x20 // the value's length is an u32, else an u16
 #define SL_EVENT_FURTHER 0x40 // u16 length of attributes of later programs: skipped, counted
 #define SL_EVENT_UNKNOWN 0x80
+// Offsets of one partition that nobody can read any more: the next event has first_offset + count.
+struct sl_lost_offsets {
+	uint64_t first_offset;
+	uint64_t count;
+	uint32_t term;
+	uint16_t partition;
+	uint16_t reserved;
+} SL_PACKED;
+static_assert(sizeof(struct sl_lost_offsets) == 24, "on-disk struct");
 
 // ---- footer: the last block of a sealed segment's file
 

@@ -28,8 +28,6 @@ static_assert(offsetof(struct sl_store_meta_header, generation) ==
 static_assert(offsetof(struct sl_lane_meta, generation) == offsetof(struct meta_prefix, generation),
 	"common beginning");
 
-enum slot_state { SLOT_EMPTY, SLOT_DAMAGED, SLOT_UNKNOWN_VERSION, SLOT_VALID };
-
 // One kind of two-slot file.
 struct meta_kind {
 	const char *name;
@@ -40,7 +38,7 @@ struct meta_kind {
 };
 
 struct meta_slots {
-	enum slot_state states[SLOT_COUNT];
+	enum sl_meta_slot_state states[SLOT_COUNT];
 	uint64_t generations[SLOT_COUNT];
 	char *bytes[SLOT_COUNT]; // content, slot_bytes each (less at the end of the file: zeros)
 };
@@ -85,25 +83,25 @@ static uint32_t slot_crc(const void *slot, size_t bytes)
 		bytes - crc_offset - sizeof(zero));
 }
 
-static enum slot_state check_slot(const struct meta_kind *kind, const void *slot)
+static enum sl_meta_slot_state check_slot(const struct meta_kind *kind, const void *slot)
 {
 	const struct meta_prefix *prefix = slot;
 	size_t bytes;
 
 	if (prefix->magic == 0)
-		return SLOT_EMPTY;
+		return SL_META_SLOT_EMPTY;
 	if (((prefix->magic ^ kind->magic) & MAGIC_FAMILY) != 0)
-		return SLOT_DAMAGED;
+		return SL_META_SLOT_DAMAGED;
 	// A file that was cut off behind the magic; version 0 had a magic of its own.
 	if (prefix->version == 0 && prefix->magic == kind->magic)
-		return SLOT_DAMAGED;
+		return SL_META_SLOT_DAMAGED;
 	// Layout and CRC of another version are unknown: its word must be taken.
 	if (prefix->version != SL_FORMAT_VERSION)
-		return SLOT_UNKNOWN_VERSION;
+		return SL_META_SLOT_UNKNOWN_VERSION;
 	bytes = kind->length(slot, kind->slot_bytes);
 	if (prefix->magic != kind->magic || bytes == 0 || slot_crc(slot, bytes) != prefix->crc)
-		return SLOT_DAMAGED;
-	return SLOT_VALID;
+		return SL_META_SLOT_DAMAGED;
+	return SL_META_SLOT_VALID;
 }
 
 static int read_all(int fd, char *data, size_t bytes, uint64_t position)
@@ -182,13 +180,13 @@ static int slots_newest(
 	for (int i = 0; i < SLOT_COUNT; i++) {
 		const struct meta_prefix *prefix = (const void *)slots->bytes[i];
 
-		if (slots->states[i] == SLOT_UNKNOWN_VERSION)
+		if (slots->states[i] == SL_META_SLOT_UNKNOWN_VERSION)
 			return sl_err_set(err, -EPROTO,
 				"%s has format version %" PRIu32
 				", this program knows version %d: read the store with the program "
 				"that wrote it, or give this one an empty directory",
 				kind->name, prefix->version, SL_FORMAT_VERSION);
-		if (slots->states[i] == SLOT_VALID &&
+		if (slots->states[i] == SL_META_SLOT_VALID &&
 			(newest < 0 || slots->generations[i] > slots->generations[newest]))
 			newest = i;
 	}
@@ -210,8 +208,8 @@ static int meta_path(char path[SL_PATH_BYTES_MAX], const char *directory,
 	return 0;
 }
 
-// Reads both slots of DIRECTORY/NAME and says which is the newest.
-static int meta_read(struct meta_slots *slots, const struct meta_kind *kind, const char *directory,
+// Reads both slots of DIRECTORY/NAME.
+static int meta_load(struct meta_slots *slots, const struct meta_kind *kind, const char *directory,
 	struct sl_err *err)
 {
 	char path[SL_PATH_BYTES_MAX];
@@ -227,14 +225,47 @@ static int meta_read(struct meta_slots *slots, const struct meta_kind *kind, con
 	}
 	result = slots_read(slots, kind, fd, err);
 	close(fd);
-	if (result == 0) {
-		result = slots_newest(slots, kind, err);
-		if (result < 0)
-			slots_free(slots);
-	}
+	return result < 0 ? sl_err_prefix(err, "%s", directory) : 0;
+}
+
+// Reads both slots and says which is the newest.
+static int meta_read(struct meta_slots *slots, const struct meta_kind *kind, const char *directory,
+	struct sl_err *err)
+{
+	int result = meta_load(slots, kind, directory, err);
+
 	if (result < 0)
+		return result;
+	result = slots_newest(slots, kind, err);
+	if (result < 0) {
+		slots_free(slots);
 		sl_err_prefix(err, "%s", directory);
+	}
 	return result;
+}
+
+static int meta_judge(enum sl_meta_slot_state states[2], const struct meta_kind *kind,
+	const char *directory, struct sl_err *err)
+{
+	struct meta_slots slots;
+	int result = meta_load(&slots, kind, directory, err);
+
+	if (result < 0)
+		return result;
+	memcpy(states, slots.states, sizeof(slots.states));
+	slots_free(&slots);
+	return 0;
+}
+
+int sl_store_meta_slots(
+	enum sl_meta_slot_state states[2], const char *store_path, struct sl_err *err)
+{
+	return meta_judge(states, &store_kind, store_path, err);
+}
+
+int sl_lane_meta_slots(enum sl_meta_slot_state states[2], const char *lane_path, struct sl_err *err)
+{
+	return meta_judge(states, &lane_kind, lane_path, err);
 }
 
 static int sync_directory(const char *directory)

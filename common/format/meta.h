@@ -37,3 +37,18 @@ void sl_store_meta_free(struct sl_store_meta *meta);
 // The same for LANE_DIR/lane.meta.
 int sl_lane_meta_read(struct sl_lane_meta *meta, const char *lane_path, struct sl_err *err);
 int sl_lane_meta_write(struct sl_lane_meta *meta, const char *lane_path, struct sl_err *err);
+
+// Both slots as they are, for checkers and repair.
+enum sl_meta_slot_state {
+	SL_META_SLOT_EMPTY,
+	SL_META_SLOT_DAMAGED,
+	SL_META_SLOT_UNKNOWN_VERSION,
+	SL_META_SLOT_VALID,
+};
+
+// Judges the two slots of DIRECTORY/store.meta, or of DIRECTORY/lane.meta. Returns 0, -ENOENT
+// without the file, or another negative errno with err filled.
+int sl_store_meta_slots(
+	enum sl_meta_slot_state states[2], const char *store_path, struct sl_err *err);
+int sl_lane_meta_slots(
+	enum sl_meta_slot_state states[2], const char *lane_path, struct sl_err *err);

@@ -64,6 +64,12 @@ static int read_length(struct sl_segment_file *file, struct sl_err *err)
 			err, result, "cannot examine %s: %s", file->path, strerror(-result));
 	}
 	file->file_bytes = (uint64_t)status.st_size;
+	if (file->is_shortened) {
+		// As if the footer's block stood behind what is there.
+		file->file_bytes = SL_ALIGN_UP(file->file_bytes, (uint64_t)SL_BLOCK_BYTES) +
+			2 * SL_BLOCK_BYTES;
+		return 0;
+	}
 	if (file->file_bytes < 2 * SL_BLOCK_BYTES || file->file_bytes % SL_BLOCK_BYTES != 0)
 		return sl_err_set(err, -EBADMSG,
 			"%s: a length of %" PRIu64 " bytes is no segment's: the file was truncated",
@@ -71,8 +77,8 @@ static int read_length(struct sl_segment_file *file, struct sl_err *err)
 	return 0;
 }
 
-int sl_segment_file_open(struct sl_segment_file **opened, const char *lane_path, uint16_t lane,
-	uint64_t number, uint32_t salt_crc, struct sl_err *err)
+static int open_segment(struct sl_segment_file **opened, const char *lane_path, uint16_t lane,
+	uint64_t number, uint32_t salt_crc, bool is_shortened, struct sl_err *err)
 {
 	struct sl_segment_file *file = calloc(1, sizeof(*file));
 	int result;
@@ -80,8 +86,11 @@ int sl_segment_file_open(struct sl_segment_file **opened, const char *lane_path,
 	*opened = NULL;
 	if (file == NULL)
 		return sl_err_set(err, -ENOMEM, "no memory for a segment");
-	*file = (struct sl_segment_file){
-		.fd = -1, .lane = lane, .number = number, .salt_crc = salt_crc};
+	*file = (struct sl_segment_file){.fd = -1,
+		.lane = lane,
+		.number = number,
+		.salt_crc = salt_crc,
+		.is_shortened = is_shortened};
 	result = sl_segment_path(file->path, lane_path, number, err);
 	if (result == 0)
 		result = file->fd = open_direct(file->path, err);
@@ -89,7 +98,7 @@ int sl_segment_file_open(struct sl_segment_file **opened, const char *lane_path,
 		result = hold(file->fd, file->path, err);
 	if (result == 0)
 		result = read_length(file, err);
-	if (result == 0)
+	if (result == 0 && !is_shortened)
 		result = sl_segment_file_read_footer(file, err);
 	if (result < 0) {
 		sl_segment_file_close(file);
@@ -97,6 +106,18 @@ int sl_segment_file_open(struct sl_segment_file **opened, const char *lane_path,
 	}
 	*opened = file;
 	return 0;
+}
+
+int sl_segment_file_open(struct sl_segment_file **file, const char *lane_path, uint16_t lane,
+	uint64_t number, uint32_t salt_crc, struct sl_err *err)
+{
+	return open_segment(file, lane_path, lane, number, salt_crc, false, err);
+}
+
+int sl_segment_file_open_shortened(struct sl_segment_file **file, const char *lane_path,
+	uint16_t lane, uint64_t number, uint32_t salt_crc, struct sl_err *err)
+{
+	return open_segment(file, lane_path, lane, number, salt_crc, true, err);
 }
 
 void sl_segment_file_close(struct sl_segment_file *file)

@@ -16,6 +16,7 @@ struct sl_segment_file {
 	uint64_t file_bytes;
 	uint32_t salt_crc;
 	bool is_sealed;
+	bool is_shortened; // see sl_segment_file_open_shortened()
 	struct sl_segment_footer footer; // when is_sealed
 	char path[SL_PATH_BYTES_MAX];
 	uint64_t bytes_read; // from the device
@@ -30,6 +31,11 @@ struct sl_segment_file {
 // segment has, or another negative errno; err is filled.
 int sl_segment_file_open(struct sl_segment_file **file, const char *lane_path, uint16_t lane,
 	uint64_t number, uint32_t salt_crc, struct sl_err *err);
+
+// The same for a file whose length is no segment's: batches may go on to its end, rounded up to a
+// block, it has no footer, and what is missing in its last block reads as zeros. For checkers only.
+int sl_segment_file_open_shortened(struct sl_segment_file **file, const char *lane_path,
+	uint16_t lane, uint64_t number, uint32_t salt_crc, struct sl_err *err);
 
 void sl_segment_file_close(struct sl_segment_file *file); // NULL is legal
 

@@ -4,10 +4,12 @@
 
 static const struct sl_ctl_subcommand *const subcommands[] = {
 	&sl_ctl_store_info,
+	&sl_ctl_store_verify,
 };
 
 static const struct sl_command *const commands[] = {
 	&sl_ctl_store_info_command,
+	&sl_ctl_store_verify_command,
 };
 static_assert(SL_ARRAY_COUNT(commands) == SL_ARRAY_COUNT(subcommands), "the same in both");
 

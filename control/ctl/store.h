@@ -5,5 +5,5 @@
 
 #include "ctl/ctl.h"
 
-extern const struct sl_command sl_ctl_store_info_command;
-extern const struct sl_ctl_subcommand sl_ctl_store_info;
+extern const struct sl_command sl_ctl_store_info_command, sl_ctl_store_verify_command;
+extern const struct sl_ctl_subcommand sl_ctl_store_info, sl_ctl_store_verify;

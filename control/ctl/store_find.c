@@ -30,11 +30,10 @@ static bool is_same_directory(const char *path, const char *other_path)
 }
 
 // Keeps shm mapped only when its data plane is alive and writes the store at path.
-static int writer_find(
-	const struct sl_ctl *ctl, const struct sl_store_reader *store, struct sl_shm *shm)
+static int writer_find(const struct sl_ctl *ctl, const char *path, struct sl_shm *shm)
 {
 	bool is_writer = shm->header != NULL && sl_shm_is_alive(shm, ctl->runtime_dir) &&
-		is_same_directory(store->path, shm->header->store_path);
+		is_same_directory(path, shm->header->store_path);
 
 	if (is_writer && SL_LOAD_ACQUIRE(shm->header->state) == SL_DATAPLANE_STARTING)
 		return sl_ctl_fail(SL_CTL_NO_DATAPLANE,
@@ -44,12 +43,25 @@ static int writer_find(
 	if (is_writer)
 		return SL_CTL_OK;
 	sl_shm_close(shm);
-	if (!sl_store_is_live(store))
+	if (!sl_store_path_is_live(path))
 		return SL_CTL_OK;
 	return sl_ctl_fail(SL_CTL_NO_DATAPLANE,
 		"'%s' is written by a data plane that is not the one of '%s'; name its --runtime-dir, "
 		"so that only what is stored is read",
-		store->path, ctl->runtime_dir);
+		path, ctl->runtime_dir);
+}
+
+int sl_ctl_store_writer(const struct sl_ctl *ctl, const char *store_path, struct sl_shm *shm)
+{
+	struct sl_err err;
+
+	*shm = (struct sl_shm){0};
+	if (sl_shm_open(shm, ctl->runtime_dir, &err) != 0)
+		*shm = (struct sl_shm){0};
+	int code = writer_find(ctl, store_path, shm);
+	if (code != SL_CTL_OK)
+		sl_shm_close(shm);
+	return code;
 }
 
 int sl_ctl_store_find(const struct sl_ctl *ctl, const char *store_path,
@@ -68,7 +80,7 @@ int sl_ctl_store_find(const struct sl_ctl *ctl, const char *store_path,
 		sl_shm_close(shm);
 		return sl_ctl_fail(sl_ctl_store_code(rc), "%s", err.text);
 	}
-	int code = writer_find(ctl, *store, shm);
+	int code = writer_find(ctl, (*store)->path, shm);
 	if (code != SL_CTL_OK) {
 		sl_store_reader_close(*store);
 		sl_shm_close(shm);

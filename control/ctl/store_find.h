@@ -14,5 +14,10 @@ struct sl_store_reader;
 int sl_ctl_store_find(const struct sl_ctl *ctl, const char *store_path,
 	struct sl_store_reader **store, struct sl_shm *shm);
 
+// The data plane that writes the store at store_path: *shm is mapped, the caller's to close, when
+// it is alive and the one of ctl->runtime_dir, and zeroed when nobody writes. Returns SL_CTL_OK, or
+// an exit code after its line on stderr.
+int sl_ctl_store_writer(const struct sl_ctl *ctl, const char *store_path, struct sl_shm *shm);
+
 // The exit code for what the store's reader returned.
 enum sl_ctl_exit sl_ctl_store_code(int rc);

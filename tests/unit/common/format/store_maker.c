@@ -103,6 +103,7 @@ void sl_test_segment_open(struct sl_test_store *store, unsigned index)
 	lane->segment++;
 	lane->position = 0;
 	lane->first_number = lane->number;
+	lane->event_count = lane->time_first_ns = lane->time_last_ns = 0;
 	// Under a temporary name until it has its length: a reader may be looking.
 	snprintf(temp_path, sizeof(temp_path), "%s/birth", lane->path);
 	lane->fd = open(temp_path, O_RDWR | O_CREAT | O_EXCL, 0640);
@@ -126,6 +127,9 @@ void sl_test_segment_seal(struct sl_test_store *store, unsigned index)
 		.first_number = lane->first_number,
 		.last_number = lane->number - 1,
 		.end_position = lane->position,
+		.event_count = lane->event_count,
+		.time_first_ns = lane->time_first_ns,
+		.time_last_ns = lane->time_last_ns,
 	};
 
 	footer.footer_crc = sl_crc32c(store->salt_crc, &footer, sizeof(footer));
@@ -153,6 +157,10 @@ static uint64_t finish(struct sl_test_store *store, unsigned index, bool lands)
 	if (lands)
 		CU_ASSERT_EQUAL_FATAL(pwrite(lane->fd, store->batch.bytes, bytes, (off_t)position),
 			(ssize_t)bytes);
+	if (position == 0)
+		lane->time_first_ns = header->time_base_ns;
+	lane->time_last_ns = header->time_last_ns;
+	lane->event_count += header->kind == SL_BATCH_EVENTS ? header->event_count : 0;
 	lane->position += bytes;
 	lane->number++;
 	lane->prev_body_crc = header->body_crc;

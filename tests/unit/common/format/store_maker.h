@@ -18,6 +18,7 @@ struct sl_test_lane {
 	uint32_t prev_body_crc;
 	uint64_t durable_mark; // of the next batch
 	uint64_t first_number; // of the segment
+	uint64_t event_count, time_first_ns, time_last_ns; // of the segment
 };
 
 struct sl_test_store {

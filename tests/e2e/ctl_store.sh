@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# sluicectl store info and verify: of a running, a killed and a stopped data plane, and of a store with a
+# flipped bit; what they say of offsets agrees with what was stored.
+source "$(dirname "$0")/lib.sh"
+
+info_of() { # JQ_PATH
+	"$sluicectl" store info "$work/store" --json | jq -r "$1"
+}
+
+verify() { # EXPECTED_STATUS [ARG]...
+	local expected=$1
+	shift
+	expect_status "$expected" "$sluicectl" store verify "$work/store" --json "$@"
+}
+
+flip() { # FILE POSITION
+	python3 - "$1" "$2" <<-'PYTHON'
+		import sys
+		with open(sys.argv[1], "r+b") as file:
+		    file.seek(int(sys.argv[2]))
+		    byte = file.read(1)
+		    file.seek(int(sys.argv[2]))
+		    file.write(bytes([byte[0] ^ 0x10]))
+	PYTHON
+}
+
+make_veth
+write_config partitions=4 >"$work/config.yaml"
+start_dataplane "$work/config.yaml"
+id=$(info_of .id)
+blast_windowed 3 "$work/sent"
+assert_eq "$(info_of .live)" true 'live'
+assert_eq "$(info_of '[.lanes[].events] | add')" 3000 'events'
+assert_eq "$(info_of '[.partitions[] | .next_offset - .first_offset] | add')" 3000 'offsets'
+verify 0
+assert_eq "$(jq .live "$work/output")" true 'verify of a running store'
+assert_ge "$(jq .events "$work/output")" 3000 'events that were verified'
+expect_status 3 "$sluicectl" store verify "$work/store" --runtime-dir "$work/nowhere"
+
+kill_dataplane
+verify 0 --all
+assert_eq "$(jq .events "$work/output")" 3000 'events behind a kill'
+start_dataplane "$work/config.yaml"
+blast_windowed 1 "$work/sent"
+# shellcheck disable=SC2119
+stop_dataplane
+verify 0 --all
+assert_eq "$(jq '.events, .findings' -c "$work/output" | tr '\n' ' ')" '4000 [] ' 'a stopped store'
+assert_eq "$(info_of .id)" "$id" 'id'
+assert_eq "$(info_of .live)" false 'live'
+
+# The second batch of the first segment: it holds events, and its successors say that it was durable.
+segment=$work/store/lane-00000/0000000000000001.seg
+flip "$segment" $((4096 + 300))
+verify 1
+jq -e '.sound == false and .findings[0].kind == "hole" and .findings[0].grade == "loss" and
+	.findings[0].position == 4096 and .findings[0].lost_events == .findings[0].lost_events_max' \
+	"$work/output" >/dev/null || fail "$(cat "$work/output")"
+lost=$(jq '.findings[0].lost_events' "$work/output")
+assert_ge "$lost" 1 'events lost'
+assert_eq "$(jq '[.findings[0].lost[] | .last_offset - .first_offset + 1] | add' "$work/output")" "$lost" 'offsets lost'
+flip "$segment" $((4096 + 300))
+verify 0
