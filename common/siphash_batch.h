@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // SipHash-1-3 of many short messages at once, one in each lane of a vector: a burst's steering
-// keys. Same function as siphash.h. Measured (docs/performance.md, "Experiments"): 29 cycles a key
-// one by one, 12 in lanes, with the gathering. Thread rule: pure functions on the caller's memory.
+// keys. Same function as siphash.h. Thread rule: pure functions on the caller's memory.
 #pragma once
 
 #include "siphash.h"

@@ -352,18 +352,30 @@ json_t *sl_stats_json_totals(const struct sl_shm *shm)
 json_t *sl_stats_json_stats(const struct sl_shm *shm)
 {
 	const struct sl_shm_header *header = shm->header;
+	// Not json_pack: it ends where its format does, and what stands behind is lost.
+	const struct {
+		const char *name;
+		json_t *value;
+	} members[] = {
+		{"totals", sl_stats_json_totals(shm)},
+		{"rx", array_json(shm, header->lcore_count, rx_stats)},
+		{"workers", array_json(shm, header->lcore_count, worker_stats)},
+		{"rings", array_json(shm, header->ring_count, ring_stats)},
+		{"ports", array_json(shm, header->port_count, port_stats)},
+		{"lanes", array_json(shm, header->lane_count, lane_stats)},
+		{"drives", array_json(shm, header->drive_count, drive_stats)},
+		{"stages", sl_stats_json_stages(shm)},
+		{"latency", sl_stats_json_latency(shm)},
+	};
 	struct timespec now;
+	json_t *stats;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time_ns",
-		(json_int_t)now.tv_sec * (json_int_t)SL_NS_PER_S + now.tv_nsec, "totals",
-		sl_stats_json_totals(shm), "rx", array_json(shm, header->lcore_count, rx_stats),
-		"workers", array_json(shm, header->lcore_count, worker_stats), "rings",
-		array_json(shm, header->ring_count, ring_stats), "ports",
-		array_json(shm, header->port_count, port_stats), "lanes",
-		array_json(shm, header->lane_count, lane_stats), "drives",
-		array_json(shm, header->drive_count, drive_stats), "stages",
-		sl_stats_json_stages(shm), "latency", sl_stats_json_latency(shm));
+	stats = json_pack(
+		"{s:I}", "time_ns", (json_int_t)now.tv_sec * (json_int_t)SL_NS_PER_S + now.tv_nsec);
+	for (uint32_t i = 0; i < SL_ARRAY_COUNT(members); i++)
+		json_object_set_new(stats, members[i].name, members[i].value);
+	return stats;
 }
 
 // ---- drops, partitions, ledger, report

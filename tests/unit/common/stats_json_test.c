@@ -144,6 +144,9 @@ static void stages_are_listed_where_they_are_measured(void)
 	CU_ASSERT_EQUAL(integer_at(submit, "cycles"), 500);
 	CU_ASSERT(json_is_null(json_object_get(submit, "cycles_per_event")));
 	json_decref(stages);
+	json_t *stats = sl_stats_json_stats(&made.shm);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(stats, "stages")), 2);
+	json_decref(stats);
 	sl_made_segment_destroy(&made);
 }
 
