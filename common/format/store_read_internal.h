@@ -16,6 +16,7 @@ struct sl_store_read {
 	int stopped; // what the visitor said to stop
 	bool is_lane_done; // nothing wanted can follow in this lane
 	uint64_t expired_seen; // segments that were gone at the last event
+	uint32_t last_term; // of the last batch that was handed out; reads of one partition only
 };
 
 // One partition within the batch at hand.

@@ -99,6 +99,47 @@ static int begins_behind_expired(
 	return search.next_offset == entry->first_offset && search.next_offset > search.term_start;
 }
 
+// 1 when segments of the lane have expired, its first one among them; 0 or a negative errno.
+static int has_lost_segments(struct sl_store_read *read, uint16_t lane)
+{
+	struct sl_lane_reader reader;
+	int result = sl_store_open_lane(read->store, lane, &reader, read->err);
+
+	if (result == 0)
+		result = reader.segments.count == 0 || reader.segments.numbers[0] > 1;
+	sl_lane_reader_close(&reader);
+	return result;
+}
+
+// Whether a term in between, with all offsets up to this one's start, has expired: lanes expire
+// each for itself, and an older term may share its segment with what is written now. What is known
+// of such a term names its lane; one that is not known any more may have been in any.
+static int follows_expired_term(
+	struct sl_store_read *read, const struct sl_batch_table_entry *entry)
+{
+	const struct sl_store_terms *terms = &read->store->partitions[entry->partition];
+	const struct sl_store_meta *meta = &read->store->meta;
+	uint32_t unknown_count;
+	bool begins_here = false;
+	int result = 0;
+
+	if (read->last_term == 0 || entry->term < read->last_term + 2)
+		return 0;
+	unknown_count = entry->term - read->last_term - 1;
+	for (uint32_t i = 0; i < terms->count && result == 0; i++) {
+		const struct sl_store_term *term = &terms->terms[i];
+
+		begins_here |= term->term == entry->term && term->start == entry->first_offset;
+		if (term->term <= read->last_term || term->term >= entry->term)
+			continue;
+		unknown_count--;
+		result = has_lost_segments(read, term->lane);
+	}
+	for (uint32_t i = 0; i < meta->header.lane_count && result == 0 && unknown_count > 0; i++)
+		result = has_lost_segments(read, meta->lanes[i].lane);
+	return result == 1 ? begins_here : result;
+}
+
 // Offsets are dense: what is neither expired nor there is missing, what comes twice is wrong.
 static int check_dense(struct sl_store_read *read, const struct sl_batch_table_entry *entry)
 {
@@ -111,6 +152,8 @@ static int check_dense(struct sl_store_read *read, const struct sl_batch_table_e
 	if (entry->first_offset > report->next_offset) {
 		int result = has_expired ? 1 : begins_behind_expired(read, entry);
 
+		if (result == 0)
+			result = follows_expired_term(read, entry);
 		if (result != 0)
 			return SL_MIN(result, 0);
 	}
@@ -138,6 +181,7 @@ static int on_batch_of_range(
 	if (entry->first_offset + entry->event_count <= range->from)
 		return 0;
 	result = check_dense(read, entry);
+	read->last_term = entry->term;
 	return result < 0 ? result : walk_partition(read, batch, entry, range);
 }
 
@@ -162,13 +206,26 @@ static int skip_segments(struct sl_store_read *read, const struct range *range)
 }
 
 // What the appliance says it has stored must be there, unless retention came first.
-static int check_stored(const struct sl_store_read *read, uint16_t partition, uint64_t limit)
+static int check_stored(struct sl_store_read *read, uint16_t partition, uint64_t limit)
 {
 	const struct sl_store_report *report = read->report;
+	const struct sl_store_terms *terms = &read->store->partitions[partition];
 
 	if (limit == UINT64_MAX || !report->has_first || report->next_offset >= limit ||
 		report->expired_segment_count > 0)
 		return 0;
+	// The newest term, which holds nothing yet, may stand behind one that has expired.
+	if (terms->count > 0 && terms->terms[terms->count - 1].start >= limit) {
+		const struct sl_batch_table_entry first = {
+			.first_offset = terms->terms[terms->count - 1].start,
+			.term = terms->terms[terms->count - 1].term,
+			.partition = partition,
+		};
+		int result = follows_expired_term(read, &first);
+
+		if (result != 0)
+			return SL_MIN(result, 0);
+	}
 	return sl_err_set(read->err, -EBADMSG,
 		"%s: partition %u ends at offset %" PRIu64 ", but everything below offset %" PRIu64
 		" was stored: the store is damaged",

@@ -4,9 +4,9 @@
 import os
 import struct
 
-from reader_case import META_SLOT, DamageTest
+from reader_case import META_SLOT, DamageTest, read
 from sluice_crc import crc32c
-from store_writer import BLOCK, SALT, TIME_0, Batch, StoreWriter, with_crc
+from store_writer import BLOCK, EPOCH_START, SALT, TIME_0, Batch, StoreWriter, with_crc
 
 
 class JoinTest(DamageTest):
@@ -47,6 +47,18 @@ class JoinTest(DamageTest):
                     second.open_segment().events(Batch().event(0, b"term 2"))
                 self.damaged("partition 0: offsets 3 to 4 are missing between term 1 in lane 0 and "
                              "term 2", position=BLOCK)
+
+    def test_a_term_that_expired_between_two_others(self):
+        store, first, second = self.two_lanes()
+        self.term_1(store, first, 3)
+        store.place(0, first, 3, 5)
+        first.start().state_batches(EPOCH_START).events(Batch().event(0, b"term 3"))
+        store.write_meta()
+        self.assertEqual(read(self.folder, "--check")[0], 0)
+        # A lane that has all of its segments has lost no term.
+        second.open_segment()
+        self.damaged("partition 0: offsets 3 to 4 are missing between term 1 in lane 0 and term 3",
+                     position=BLOCK)
 
     def test_terms_whose_starts_differ(self):
         store, first, second = self.two_lanes()

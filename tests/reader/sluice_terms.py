@@ -184,6 +184,7 @@ class Join:
         self.ranges = {}   # partition -> [Range], ascending by term
         self.heads = set()  # (partition, term, next offset) where older segments have expired
         self.limits = {}   # (partition, term) -> the offset from which on it is void
+        self.lost = {lane.partitions.lane for lane in lanes if not lane.partitions.from_birth}
         for number, partition in enumerate(store_meta.partitions):
             if partition.term:
                 self.starts[number] = {partition.term: partition.term_start}
@@ -227,12 +228,17 @@ class Join:
                 continue
             begins = held.first if held else start
             if end is not None and begins > end and \
-                    not (held and (partition, term, begins) in self.heads):
+                    not (held and (partition, term, begins) in self.heads) and \
+                    not (begins == start and self._has_expired_between(lower.term, term, by_term)):
                 raise Damage(lower.file, lower.position, f"partition {partition}: offsets {end} to "
                              f"{begins - 1} are missing between term {lower.term} in lane "
                              f"{lower.lane} and term {term}")
             if held and (limit is None or held.first < limit):
                 end, lower = held.end if limit is None else min(held.end, limit), held
+
+    def _has_expired_between(self, lower, upper, by_term):
+        """Whether a term between the two has gone with all its segments: lanes expire each for itself."""
+        return bool(self.lost) and any(term not in by_term for term in range(lower + 1, upper))
 
     def void_from(self, partition, term):
         """The offset from which on this term of the partition is void, or None."""

@@ -149,6 +149,79 @@ static void a_term_whose_first_segments_expired_leaves_no_hole(void)
 	sl_test_store_destroy(&made);
 }
 
+// The segment that alone held the partition's second term is gone; segment says which of lane 1.
+static void make_expired_middle(uint64_t term3_start)
+{
+	const struct sl_partition_state term1 = state(0, 1, 0, 0);
+	const struct sl_partition_state term3 = state(0, 3, term3_start, term3_start);
+
+	sl_test_store_create(&made, 4);
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, &term1, 1);
+	sl_test_events_write(&made, 0, 0, 1, 0, 4);
+	made.lanes[0].epoch = 2;
+	sl_test_states_write(&made, 0, SL_BATCH_EPOCH_START, &term3, 1);
+	sl_test_events_write(&made, 0, 0, 3, 9, 3);
+	made.meta.partitions[0] =
+		(struct sl_store_meta_partition){.term = 3, .term_start = term3_start, .lane = 0};
+	sl_test_store_write_meta(&made);
+}
+
+static void a_term_that_expired_between_two_others_leaves_a_hole_that_is_no_damage(void)
+{
+	struct sl_store_report report;
+	struct sl_err err = {0};
+	struct seen seen = {0};
+
+	make_expired_middle(9);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 7);
+	CU_ASSERT_EQUAL(report.next_offset, 12);
+	sl_test_store_destroy(&made);
+	// The term began before what is left of it: that is missing.
+	seen = (struct seen){0};
+	make_expired_middle(7);
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), -EBADMSG);
+	sl_test_store_destroy(&made);
+}
+
+static uint64_t limit_9(void *context SL_UNUSED, uint16_t partition SL_UNUSED)
+{
+	return 9;
+}
+
+static void what_expired_in_front_of_a_term_without_events_is_not_missing(void)
+{
+	struct seen seen = {0};
+	const struct sl_store_visitor visitor = {
+		.context = &seen, .on_event = see, .limit = limit_9};
+	const struct sl_partition_state term1 = state(0, 1, 0, 0);
+	const struct sl_partition_state term3 = state(0, 3, 9, 9);
+
+	for (uint32_t newest = 2; newest <= 3; newest++) {
+		struct sl_store_report report = {0};
+		struct sl_store_reader *store;
+		struct sl_err err = {0};
+
+		sl_test_store_create(&made, 4);
+		sl_test_segment_open(&made, 0);
+		sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, &term1, 1);
+		sl_test_events_write(&made, 0, 0, 1, 0, 4);
+		if (newest == 3)
+			sl_test_states_write(&made, 0, SL_BATCH_EPOCH_START, &term3, 1);
+		// With nothing between it and term 1, the newest term has lost what it follows.
+		made.meta.partitions[0] = (struct sl_store_meta_partition){
+			.term = newest, .term_start = 9, .lane = 0};
+		sl_test_store_write_meta(&made);
+		CU_ASSERT_EQUAL_FATAL(sl_store_reader_open(&store, made.path, &err), 0);
+		CU_ASSERT_EQUAL(sl_store_read_partition(store, 0, 0, &visitor, &report, &err),
+			newest == 3 ? 0 : -EBADMSG);
+		CU_ASSERT_EQUAL(report.next_offset, 4);
+		sl_store_reader_close(store);
+		sl_test_store_destroy(&made);
+	}
+}
+
 static void offsets_missing_between_two_terms_are_damage(void)
 {
 	struct sl_store_report report;
@@ -340,6 +413,8 @@ static const struct sl_test tests[] = {
 	SL_TEST(segments_that_expire_under_a_reader_are_no_error),
 	SL_TEST(a_partition_that_moved_is_read_term_by_term_without_void_runs),
 	SL_TEST(a_term_whose_first_segments_expired_leaves_no_hole),
+	SL_TEST(a_term_that_expired_between_two_others_leaves_a_hole_that_is_no_damage),
+	SL_TEST(what_expired_in_front_of_a_term_without_events_is_not_missing),
 	SL_TEST(offsets_missing_between_two_terms_are_damage),
 	SL_TEST(a_stream_read_leaves_void_runs_out),
 	SL_TEST(two_lanes_with_the_same_term_are_damage_and_said_so),
