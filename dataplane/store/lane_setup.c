@@ -138,7 +138,8 @@ int sl_lane_end(struct sl_lane *lane, struct sl_err *err)
 {
 	int result;
 
-	if (lane->failed || lane->segment == NULL)
+	// One that has a segment and no number did not come to write its first batch.
+	if (lane->failed || lane->segment == NULL || lane->next_number == 0)
 		return 0;
 	// The keeper says why in the log. A mark would state as durable what could not be flushed.
 	if (lane->seal_error != 0)

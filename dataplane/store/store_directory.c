@@ -137,6 +137,13 @@ static int check_empty(const struct sl_store *store, struct sl_err *err)
 	return result;
 }
 
+static int draw_salt(struct sl_store *store, struct sl_err *err)
+{
+	if (getrandom(store->meta.header.salt, SL_SALT_BYTES, 0) != SL_SALT_BYTES)
+		return sl_err_set(err, -EIO, "no random bytes for the store's salt");
+	return 0;
+}
+
 // On the disk before there is a lane: a first start that is killed can be repeated.
 static int create_meta(struct sl_store *store, struct sl_err *err)
 {
@@ -146,8 +153,9 @@ static int create_meta(struct sl_store *store, struct sl_err *err)
 		return result;
 	memset(&store->meta, 0, sizeof(store->meta));
 	store->meta.header.segment_bytes = store->config->store.segment_bytes;
-	if (getrandom(store->meta.header.salt, SL_SALT_BYTES, 0) != SL_SALT_BYTES)
-		return sl_err_set(err, -EIO, "no random bytes for the store's salt");
+	result = draw_salt(store, err);
+	if (result != 0)
+		return result;
 	store->is_new = true;
 	sl_log_notice("store", "new store in %s", store->path);
 	return sl_store_meta_write(&store->meta, store->path, err);
@@ -251,6 +259,9 @@ int sl_store_remove(struct sl_store *store)
 	}
 	if (result == 0)
 		result = sl_store_meta_resize(&store->meta, 0, 0, 0, 0);
+	// Another store from here on: the epochs of its lanes begin again.
+	if (result == 0)
+		result = draw_salt(store, &err);
 	if (result == 0)
 		result = sl_store_meta_write(&store->meta, store->path, &err);
 	for (uint32_t i = 0; result == 0 && i < SL_LANE_COUNT_MAX; i++) {

@@ -108,6 +108,24 @@ static void a_lane_whose_last_segment_could_not_be_sealed_states_no_clean_stop(v
 	sl_fixture_close(&fixture);
 }
 
+static void a_lane_that_never_began_is_left_as_it_is(void)
+{
+	struct sl_fixture fixture;
+	struct sl_fixture_walk walk;
+	struct sl_err err = {0};
+
+	sl_fixture_init(&fixture, &(struct sl_fixture_options){0});
+	// As when there is no memory for its first writes.
+	fixture.lane.segment =
+		sl_segment_create(fixture.path, 1, fixture.options.segment_bytes, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(fixture.lane.segment);
+	CU_ASSERT_EQUAL(sl_lane_end(&fixture.lane, &err), 0);
+	sl_fixture_walk_init(&walk, &fixture);
+	CU_ASSERT_PTR_NULL(sl_fixture_walk_next(&walk));
+	sl_fixture_walk_fini(&walk);
+	sl_fixture_close(&fixture);
+}
+
 static void a_failed_lane_is_left_as_it_is(void)
 {
 	struct sl_fixture fixture;
@@ -199,6 +217,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_lane_that_goes_on_writes_an_epoch_start_behind_its_last_batch),
 	SL_TEST(a_clean_stop_is_the_last_thing_that_a_lane_says),
 	SL_TEST(a_lane_whose_last_segment_could_not_be_sealed_states_no_clean_stop),
+	SL_TEST(a_lane_that_never_began_is_left_as_it_is),
 	SL_TEST(a_failed_lane_is_left_as_it_is),
 	SL_TEST(a_beginning_without_room_is_an_error),
 	SL_TEST(a_beginning_that_cannot_write_or_flush_is_an_error),
