@@ -212,7 +212,7 @@ static bool all_lcores_are_back(void)
 
 static void stop_lcores(void)
 {
-	uint64_t patience_ns = sim_now_ns() + 3 * SL_NS_PER_S;
+	uint64_t patience_ns = sim_now_ns() + SL_NS_PER_S / 4;
 
 	SL_STORE_RELEASE(process.stop.phase, SL_PHASE_STOP_RX);
 	sim_task_wake_idle();

@@ -24,7 +24,6 @@ struct plan {
 	uint32_t partition_count;
 	uint32_t payload_bytes_max;
 	uint32_t life_count;
-	uint32_t worker_count; // of each life; 0: another one each time
 	bool is_disk_small;
 };
 
@@ -104,7 +103,6 @@ static bool draw_plan(struct plan *plan)
 		is_durable[p] = plan->config.classes[stream].durability == SL_DURABILITY_DURABLE;
 	}
 	plan->life_count = (uint32_t)sim_between(2, 5);
-	plan->worker_count = may_expire ? (uint32_t)sim_between(1, 3) : 0;
 	plan->is_disk_small = sim_chance(100);
 	sim_oracle_begin(plan->partition_count, is_durable, may_expire);
 	sim_disk_create();
@@ -125,12 +123,15 @@ static bool draw_plan(struct plan *plan)
 static void draw_weather(void)
 {
 	static const uint32_t permilles[] = {2, 20, 200};
+	enum sim_weather_kind kind =
+		(enum sim_weather_kind)sim_between(1, SIM_WEATHER_KIND_COUNT - 1);
 
+	// A write that is to be repeated at once, for ever, would take all the time there is.
 	if (sim_chance(650))
 		sim_weather_set(SIM_WEATHER_CLEAR, 0, false);
 	else
-		sim_weather_set((enum sim_weather_kind)sim_between(1, SIM_WEATHER_KIND_COUNT - 1),
-			permilles[sim_below(3)], sim_chance(300));
+		sim_weather_set(kind, permilles[sim_below(3)],
+			sim_chance(300) && kind != SIM_WEATHER_RING_AGAIN);
 }
 
 static uint64_t draw_crash_call(void)
@@ -146,8 +147,7 @@ static void draw_life(const struct plan *plan, struct sim_life *life, bool is_la
 {
 	*life = (struct sim_life){
 		.config = &plan->config,
-		.worker_count =
-			plan->worker_count != 0 ? plan->worker_count : (uint32_t)sim_between(1, 3),
+		.worker_count = (uint32_t)sim_between(1, 3),
 		.event_count = (uint32_t)sim_between(10, 600),
 		.payload_bytes_max = plan->payload_bytes_max,
 		.crash_call = is_last ? 0 : draw_crash_call(),
