@@ -78,6 +78,8 @@ int sl_store_read_stream(struct sl_store_reader *store, uint32_t stream_index,
 	for (uint32_t i = 0; result == 0 && read.stopped == 0 && i < store->meta.header.lane_count;
 		i++) {
 		result = sl_store_open_lane(store, store->meta.lanes[i].lane, &read.reader, err);
+		if (result == 0)
+			sl_lane_reader_skip_to(&read.reader, visitor->segment_from);
 		result = sl_store_read_lane(&read, result, on_batch_of_stream, &stream);
 	}
 	free(stream.slots);

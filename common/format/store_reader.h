@@ -67,6 +67,9 @@ struct sl_store_visitor {
 	// they are not stored yet. NULL: everything that is valid on disk. Asked again while
 	// reading.
 	uint64_t (*limit)(void *context, uint16_t partition);
+	// sl_store_read_stream alone: each lane is read from its first segment that has at least
+	// this number on. 0: from the oldest.
+	uint64_t segment_from;
 };
 
 // What a read or count met on its way; all zero before.

@@ -34,6 +34,11 @@ static const struct sl_option options[] = {
 		.help = "loss is counted, and no fault: after an overload or a crash"},
 	{.name = "allow-foreign",
 		.help = "events that sluice-blast did not make are counted, and no fault"},
+	{.name = "segment-from",
+		.argument = "N",
+		.help = "of each lane read only segments from this number on: what lies before is "
+			"known to be of other runs",
+		.default_text = "the oldest"},
 	{.name = "json", .short_name = 'j', .argument = "FILE", .help = "write the findings"},
 };
 
@@ -60,7 +65,7 @@ const struct sl_command sl_blast_verify_command = {
 struct settings {
 	struct sl_verify_config verify;
 	const char *store, *stream, *sent, *json;
-	uint64_t run_id;
+	uint64_t run_id, segment_from;
 	bool has_count, has_run_id, has_kind;
 };
 
@@ -82,6 +87,8 @@ static int take_option(
 		settings->verify.allow_missing = true;
 	} else if (strcmp(name, "allow-foreign") == 0) {
 		settings->verify.allow_foreign = true;
+	} else if (strcmp(name, "segment-from") == 0) {
+		return sl_option_number(value, 0, INT64_MAX, &settings->segment_from, err);
 	} else if (strcmp(name, "count") == 0) {
 		settings->has_count = true;
 		return sl_option_number(
@@ -145,7 +152,7 @@ static int verify_stream(struct sl_verify *verify, struct settings *settings,
 	if (rc == 0)
 		rc = sl_verify_init(verify, &settings->verify, err);
 	if (rc == 0)
-		rc = sl_verify_store(verify, store, stream, err);
+		rc = sl_verify_store(verify, store, stream, settings->segment_from, err);
 	if (rc == 0)
 		sl_verify_finish(verify);
 	return rc;

@@ -104,9 +104,13 @@ int sl_verify_find_run(struct sl_store_reader *store, uint32_t stream, bool kind
 }
 
 int sl_verify_store(struct sl_verify *verify, struct sl_store_reader *store, uint32_t stream,
-	struct sl_err *err)
+	uint64_t segment_from, struct sl_err *err)
 {
-	struct sl_store_visitor visitor = {.context = verify, .on_event = feed_event};
+	struct sl_store_visitor visitor = {
+		.context = verify,
+		.on_event = feed_event,
+		.segment_from = segment_from,
+	};
 
 	return read_streams(store, stream, &visitor, err);
 }

@@ -12,9 +12,10 @@
 int sl_verify_find_run(struct sl_store_reader *store, uint32_t stream, bool kind_known,
 	struct sl_payload_config *payload, struct sl_err *err);
 
-// Hands every event of the stream to verify; the caller finishes it. Returns 0 or a negative errno
-// with err filled.
+// Hands every event of the stream to verify; the caller finishes it. Each lane is read from its
+// first segment that has at least the number segment_from on; a partition that has changed its lane
+// is read whole. Returns 0 or a negative errno with err filled.
 int sl_verify_store(struct sl_verify *verify, struct sl_store_reader *store, uint32_t stream,
-	struct sl_err *err);
+	uint64_t segment_from, struct sl_err *err);
 
 #define SL_VERIFY_ALL_STREAMS UINT32_MAX

@@ -166,6 +166,25 @@ static void a_lost_event_fails_unless_loss_is_allowed(void)
 	teardown();
 }
 
+static void segments_before_the_first_wanted_one_are_not_read(void)
+{
+	struct sl_payload_config earlier = run;
+
+	earlier.run_id = 8;
+	make_store(&earlier, COUNT);
+	sl_test_segment_seal(&made, 0);
+	open_segment(0, 1);
+	put_range(&run, 0, 1, 0, COUNT, COUNT);
+	CU_ASSERT_EQUAL(verify("--sent", sent_path, NULL), 0);
+	CU_ASSERT_EQUAL(found("other_runs"), COUNT);
+	CU_ASSERT_EQUAL(verify("--sent", sent_path, "--segment-from=2"), 0);
+	CU_ASSERT_EQUAL(found("distinct"), COUNT);
+	CU_ASSERT_EQUAL(found("other_runs"), 0);
+	CU_ASSERT_EQUAL(verify("--sent", sent_path, "--segment-from=3"), SL_BLAST_EXIT_FAILED);
+	CU_ASSERT_EQUAL(found("missing"), COUNT);
+	teardown();
+}
+
 static void foreign_events_fail_unless_they_are_allowed(void)
 {
 	make_store(&run, COUNT);
@@ -252,6 +271,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_whole_store_is_well),
 	SL_TEST(a_count_is_enough_for_the_run_that_the_store_holds),
 	SL_TEST(a_lost_event_fails_unless_loss_is_allowed),
+	SL_TEST(segments_before_the_first_wanted_one_are_not_read),
 	SL_TEST(foreign_events_fail_unless_they_are_allowed),
 	SL_TEST(partitions_that_moved_are_read_in_the_order_of_their_offsets),
 	SL_TEST(a_store_that_cannot_be_read_has_its_own_exit_code),
