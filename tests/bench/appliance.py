@@ -20,7 +20,9 @@ class Setup:
     partitions: int = 16
     retention_bytes: int = 32 * GIB
     segment_bytes: int = GIB
-    changes: tuple = ()  # further (key, text)
+    device: str = ""  # instead of the bench's memif
+    two_cores: bool = False  # RX on the generator's CPU, the worker on the appliance's: nobody sends
+    stage_cycles: bool = False
 
     def store_key(self):
         return (self.partitions, self.retention_bytes, self.segment_bytes)
@@ -52,14 +54,16 @@ class Appliance:
         cpu = self.bench.appliance_cpu
         settings = (
             ("runtime_dir", self.bench.path("run")),
-            ("device", f'"memif:{self.socket}"'),
-            ("rx_cpus", f"[{cpu}]"), ("worker_cpus", f"[{cpu}]"),
+            ("device", f'"{self.setup.device or "memif:" + self.socket}"'),
+            ("rx_cpus", f"[{self.bench.generator_cpu if self.setup.two_cores else cpu}]"),
+            ("worker_cpus", f"[{cpu}]"),
             ("main_cpu", self.bench.generator_cpu),
+            ("stage_cycles", "true" if self.setup.stage_cycles else "false"),
             ("partitions", self.setup.partitions),
             ("retention_bytes", self.setup.retention_bytes),
             ("paths", f'["{self.bench.path("store")}"]'),
             ("segment_bytes", self.setup.segment_bytes),
-        ) + self.setup.changes
+        )
         with open(self.bench.path("config.yaml"), "w", encoding="utf-8") as file:
             file.write(configure(template, settings))
 

@@ -3,8 +3,9 @@
 """Measures the appliance: bench.py [NAME...] [options]; scripts/bench prepares the machine and calls it.
 
 NAME is a row or a group of rows; without one it is `core`. A figure exists only for a run whose ledger
-closed and whose store was read back whole. Exit codes: 0 all rows were measured, 1 one was not (stderr
-says why), 2 usage, 130 and 143 stopped."""
+closed and whose store was read back whole. What was measured is written after every row, so that a run
+that is ended early, or by --budget, keeps its figures and names what it did not measure. Exit codes: 0 all
+rows were measured, skipped or over budget, 1 one failed (stderr says why), 2 usage, 130 and 143 stopped."""
 
 import argparse
 import dataclasses
@@ -20,6 +21,7 @@ import machine
 import processes
 import report
 from processes import Failed
+from row import Skipped
 from rows import GROUPS, MEASURES
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -36,20 +38,22 @@ class Scale:
     fio_seconds: int = 8
     fio_bytes: int = 1 << 30
     trials: int = 3
-    repeats: int = 2
+    repeats: int = 3  # of disturbed trials, in one row
     ndr_steps: int = 6
     ndr_tries: int = 3
     loss_steps: int = 4
     idle_seconds: float = 3.0
+    replay_seconds: float = 5.0  # a source without a sender is faster than any
     rate: int = 0  # instead of flat out
     retention_bytes: int = 0  # instead of each row's
+    replay_retention_bytes: int = 0
     segment_bytes: int = 0
 
 
 # Only to prove that the bench works: seconds, and no load to speak of.
 TOY = Scale(seconds=0.5, reference_seconds=0.3, fio_seconds=1, fio_bytes=64 << 20, trials=1, repeats=0,
-            ndr_steps=1, ndr_tries=1, loss_steps=1, idle_seconds=0.3, rate=100000,
-            retention_bytes=256 << 20, segment_bytes=16 << 20)
+            ndr_steps=1, ndr_tries=1, loss_steps=1, idle_seconds=0.3, replay_seconds=0.1, rate=100000,
+            retention_bytes=256 << 20, replay_retention_bytes=1 << 30, segment_bytes=16 << 20)
 
 
 class Stopped(Exception):
@@ -68,9 +72,13 @@ class Bench:
         self.scale, self.work, self.top = scale, work, TOP
         self.generator_cpu, self.appliance_cpu = cpus[0], cpus[-1]
         self.cpu_count = os.cpu_count()
-        self.store_key, self.fill_rate = None, 0.0  # bytes a second
-        self.repeated = 0
-        self.rows, self.trials, self.references, self.failures = [], [], [], []
+        self.store_key = None
+        self.written_rate_max = 0.0  # bytes a second that the drive took, by whomever
+        self.disk_bytes_max = 0
+        self.repeated = self.repeats_left = 0
+        self.rows, self.trials, self.references, self.measured = [], [], [], []
+        self.failures, self.not_run = [], []
+        self.machine = machine.describe(work)
 
     def program(self, name):
         return os.path.join(self.top, "build", name)
@@ -87,6 +95,23 @@ class Bench:
     def value_of(self, name):
         return next((row["value"] for row in self.rows if row["name"] == name), None)
 
+    def may_repeat(self):
+        """Takes one of the row's repeats."""
+        if self.repeats_left == 0:
+            return False
+        self.repeats_left -= 1
+        self.repeated += 1
+        return True
+
+    def note_disk(self):
+        self.disk_bytes_max = max(self.disk_bytes_max, machine.bytes_below(self.work))
+        if self.disk_bytes_max > DISK_BYTES_MAX:
+            raise Failed(f"{self.disk_bytes_max / 1e9:.1f} GB lie below {self.work}: at most "
+                         f"{DISK_BYTES_MAX / 1e9:.0f} GB are allowed")
+
+    def note_written(self, rate):
+        self.written_rate_max = max(self.written_rate_max, rate)
+
     def note_trial(self, what, trial):
         figures = dataclasses.asdict(dataclasses.replace(trial, report=None))
         del figures["report"]
@@ -101,9 +126,11 @@ class Bench:
                                   f"{figures['bytes_per_second'] / 1e6:.0f} MB/s"))
 
     def document(self):
-        return {"machine": machine.describe(self.work), "toy": self.scale is TOY, "rows": self.rows,
+        return {"machine": self.machine, "toy": self.scale is TOY, "rows": self.rows,
                 "trial_count": len(self.trials), "repeated": self.repeated,
-                "failures": self.failures, "trials": self.trials, "references": self.references}
+                "disk_bytes_max": self.disk_bytes_max, "failures": self.failures,
+                "not_run": self.not_run, "measured": self.measured, "trials": self.trials,
+                "references": self.references}
 
 
 def parse_arguments(arguments):
@@ -116,6 +143,8 @@ def parse_arguments(arguments):
     parser.add_argument("--page", metavar="DIR", help="renew performance.md and performance.svg there")
     parser.add_argument("--from", metavar="FILE", dest="source", help="measure nothing: take the "
                         "figures that --json wrote")
+    parser.add_argument("--budget", metavar="MINUTES", type=float, help="begin no row that would "
+                        "probably not end within this time; they are listed as not run")
     parser.add_argument("--toy", action="store_true", help="seconds only: proves that the bench works")
     options = parser.parse_args(arguments)
     names = []
@@ -127,15 +156,43 @@ def parse_arguments(arguments):
     return options
 
 
-def measure_all(bench, names):
-    for name in names:
-        bench.say(name)
-        try:
-            bench.rows += MEASURES[name](bench)
-        except Failed as failure:
-            processes.stop_all()
-            bench.failures.append({"row": name, "why": str(failure)})
-            print(f"scripts/bench: {name}: {failure}", file=sys.stderr, flush=True)
+def measure_one(bench, measure):
+    bench.repeats_left, began = bench.scale.repeats, time.monotonic()
+    try:
+        bench.rows += measure.run(bench)
+        bench.measured.append({"name": measure.name, "seconds": round(time.monotonic() - began, 1)})
+    except Skipped as skipped:
+        bench.not_run.append({"row": measure.name, "why": str(skipped)})
+        bench.say(f"  {measure.name}: skipped: {skipped}")
+    except Stopped:
+        raise
+    except Exception as error:  # whatever it is must not cost the other rows
+        why = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
+        processes.stop_all()
+        bench.store_key = None  # the next row starts with a store of its own
+        bench.failures.append({"row": measure.name, "why": why})
+        print(f"scripts/bench: {measure.name}: {why}", file=sys.stderr, flush=True)
+
+
+def measure_all(bench, options, save):
+    """save is called whenever something has been added."""
+    began = time.monotonic()
+    left = list(options.names)
+    try:
+        while left:
+            measure, spent = MEASURES[left[0]], time.monotonic() - began
+            if options.budget and spent + measure.seconds > 60 * options.budget and bench.scale is not TOY:
+                bench.not_run.append({"row": measure.name, "why": f"over budget: takes about {measure.seconds} s, "
+                                      f"{max(0, 60 * options.budget - spent):.0f} s were left"})
+            else:
+                bench.say(f"{measure.name} ({spent:.0f} s since the start)")
+                measure_one(bench, measure)
+            del left[0]
+            save(bench.document())
+    finally:
+        if left:
+            bench.not_run += [{"row": name, "why": "the run was ended before"} for name in left]
+            save(bench.document())
 
 
 def make_work_directory():
@@ -157,19 +214,27 @@ def run(options, scale):
             raise Failed(f"{free / 1e9:.0f} GB are free below {work}, and up to "
                          f"{DISK_BYTES_MAX / 1e9:.0f} GB are needed: set TMPDIR")
         bench = Bench(scale, work)
-        measure_all(bench, options.names)
+        if scale is not TOY and bench.generator_cpu == bench.appliance_cpu:
+            raise Failed(f"only CPU {bench.generator_cpu} may be used, and two are needed: see taskset")
+        measure_all(bench, options, lambda document: save(options, document))
         return bench.document()
     finally:
         processes.stop_all()
         shutil.rmtree(work, ignore_errors=True)
 
 
+def save(options, document):
+    if options.json:
+        report.write_json(options.json, document)
+
+
 def show(options, document):
     print("\n" + report.table(document["rows"]))
-    print(f"\n{document['trial_count']} trials, {document['repeated']} disturbed and repeated"
-          + (f", {len(document['failures'])} rows failed" if document["failures"] else ""))
-    if options.json and not options.source:
-        report.write_json(options.json, document)
+    print(f"\n{document['trial_count']} trials, {document['repeated']} disturbed and repeated; "
+          f"at most {document.get('disk_bytes_max', 0) / 1e9:.1f} GB of disk")
+    for kind, word in (("failures", "failed"), ("not_run", "not run")):
+        for line in document.get(kind, ()):
+            print(f"{word}: {line['row']}: {line['why']}")
     if options.page:
         report.write_page(options.page, document)
 

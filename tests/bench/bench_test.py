@@ -6,11 +6,15 @@ import types
 import unittest
 import xml.etree.ElementTree
 
+import bench
+import kernel_path
 import report
+import rows_capacity
 import trial
 from appliance import configure
 from processes import Failed
-from rows import GROUPS, MEASURES, make_row
+from row import Skipped, make_row
+from rows import GROUPS, MEASURES, Measure
 from search import highest_passing
 
 SENT = {"sent": 1000, "undelivered": 10}
@@ -51,17 +55,30 @@ class ReconcileTest(unittest.TestCase):
         self.assert_refused(lambda _sent, _report, verified: verified.update(ok=False), "verify found a fault")
 
 
+class ReplayTest(unittest.TestCase):
+    SENT = {"sent": 990}
+    VERIFIED = {"ok": False, "stored": 980, "distinct": 40, "doubled": 940, "reordered": 7, "corrupt": 0}
+
+    def test_frames_that_come_again_are_no_fault(self):
+        trial.reconcile(self.SENT, REPORT, self.VERIFIED, replayed=True)
+
+    def test_other_faults_and_wrong_counts_are(self):
+        for change, words in (({"corrupt": 1}, "fault: corrupt"), ({"stored": 979}, "979 read back")):
+            with self.assertRaisesRegex(trial.NotClosed, words):
+                trial.reconcile(self.SENT, REPORT, {**self.VERIFIED, **change}, replayed=True)
+
+
 class DisturbanceTest(unittest.TestCase):
-    def why(self, **figures):
-        quiet = {"steal_seconds": 0.0, "others_seconds": 0.1, "turn_ns_max": 400_000}
-        return trial.disturbance(types.SimpleNamespace(**{**quiet, **figures}), 2, 10.0)
+    def why(self, turn_ns_max=400_000, **figures):
+        quiet = {"steal_seconds": 0.0, "busy_seconds": 0.1, "seconds": 10.0}
+        return trial.disturbance(types.SimpleNamespace(**{**quiet, **figures}), 2, turn_ns_max)
 
     def test_a_quiet_trial_is_not_disturbed(self):
         self.assertEqual(self.why(), "")
 
     def test_steal_other_programs_and_a_gap_of_the_polling_lcore_are_named(self):
         self.assertIn("2.5 % of the CPUs was stolen", self.why(steal_seconds=0.5))
-        self.assertIn("other programs", self.why(others_seconds=1.2))
+        self.assertIn("other programs", self.why(busy_seconds=1.2))
         self.assertIn("away for 5.0 ms", self.why(turn_ns_max=5_000_000))
 
 
@@ -90,6 +107,113 @@ class SearchTest(unittest.TestCase):
 
     def test_the_lower_end_is_the_answer_when_nothing_passes(self):
         self.assertEqual(highest_passing(5, 1024, lambda _rate: False, 3), 5)
+
+
+class NonDropTest(unittest.TestCase):
+    """A machine that stores what is offered up to a limit, and loses the rest."""
+
+    def rows(self, limit, lost_beyond=0.005):
+        scale = types.SimpleNamespace(ndr_tries=3, ndr_steps=6, loss_steps=4)
+        machine = types.SimpleNamespace(scale=scale, say=lambda _text: None, value_of=lambda _name: 1000.0,
+                                        note_trial=lambda *_: None)
+        tried = []
+
+        def attempt(_bench, _setup, load, lost_share_max):
+            tried.append(load.rate)
+            lost = lost_beyond * load.rate if load.rate > limit else 0
+            if lost > lost_share_max * load.rate:
+                return None
+            return types.SimpleNamespace(lost=lost, offered_share=1 - lost / load.rate, rate_held=True, rate=load.rate)
+        kept = rows_capacity.attempt, rows_capacity.make_setup, rows_capacity.make_load
+        rows_capacity.attempt = attempt
+        rows_capacity.make_setup = lambda *_: None
+        rows_capacity.make_load = lambda _bench, _setup, _size, rate: types.SimpleNamespace(rate=rate)
+        try:
+            return rows_capacity.non_drop_rate(machine, "64", 64), tried
+        finally:
+            rows_capacity.attempt, rows_capacity.make_setup, rows_capacity.make_load = kept
+
+    def test_the_highest_rate_without_loss_is_found(self):
+        (ndr, _loss), _ = self.rows(700)
+        self.assertEqual((ndr["name"], ndr["reference_value"]), ("ndr_64", 1000.0))
+        self.assertTrue(684 <= ndr["value"] <= 700)
+
+    def test_the_rate_at_one_in_a_thousand_is_above_it(self):
+        (ndr, loss), _ = self.rows(700, lost_beyond=0.0009)
+        self.assertEqual(loss["name"], "loss_0.1_percent_64")
+        self.assertEqual(loss["value"], 1000)
+        self.assertLessEqual(ndr["value"], 700)
+
+    def test_only_a_try_that_loses_little_is_repeated(self):
+        self.assertEqual(self.rows(700, lost_beyond=0.5)[1].count(1000), 2)  # once for each of both searches
+        self.assertEqual(self.rows(700, lost_beyond=0.005)[1].count(1000), 6)
+
+
+class SinkCountsTest(unittest.TestCase):
+    COUNTS = {"received": 90, "written": 90, "dropped": 10, "truncated": 0, "gro": False}
+
+    def test_what_was_dropped_by_the_socket_closes_the_sum(self):
+        kernel_path.check_sink(100, self.COUNTS)
+        kernel_path.check_sink(100, {**self.COUNTS, "dropped": 2, "gro": True})  # trains
+
+    def test_what_is_in_no_count_is_found(self):
+        for change in ({"received": 89}, {"written": 89}, {"truncated": 1}, {"dropped": 9}, {"dropped": 11},
+                       {"dropped": 0, "gro": True}):
+            with self.assertRaises(Failed):
+                kernel_path.check_sink(100, {**self.COUNTS, **change})
+
+
+class OrderTest(unittest.TestCase):
+    """What becomes of rows that are not measured."""
+
+    def run_measures(self, budget, **functions):
+        measures = {name: Measure(name, 60, function) for name, function in functions.items()}
+        run = types.SimpleNamespace(scale=types.SimpleNamespace(repeats=3), rows=[], measured=[], failures=[],
+                                    not_run=[], say=lambda _text: None)
+        run.document = lambda: copy.deepcopy({key: value for key, value in vars(run).items() if isinstance(value, list)})
+        saved = []
+        kept, bench.MEASURES = bench.MEASURES, measures
+        try:
+            bench.measure_all(run, types.SimpleNamespace(names=list(measures), budget=budget), saved.append)
+        except bench.Stopped:
+            pass
+        finally:
+            bench.MEASURES = kept
+        return saved
+
+    @staticmethod
+    def skip(_bench):
+        raise Skipped("not installed")
+
+    @staticmethod
+    def stop(_bench):
+        raise bench.Stopped(2)
+
+    @staticmethod
+    def work(_bench):
+        return [make_row("a", [1.0], "events/s")]
+
+    def test_figures_are_saved_after_every_row(self):
+        saved = self.run_measures(None, a=self.work, b=self.work)
+        self.assertEqual([len(document["rows"]) for document in saved], [1, 2])
+
+    def test_a_skipped_row_is_not_run_and_no_failure(self):
+        last = self.run_measures(None, a=self.skip)[-1]
+        self.assertEqual((last["not_run"], last["failures"]), ([{"row": "a", "why": "not installed"}], []))
+
+    def test_a_row_that_fails_in_whatever_way_does_not_cost_the_others(self):
+        last = self.run_measures(None, a=lambda _bench: {}["stages"], b=self.work)[-1]
+        self.assertEqual((last["failures"], len(last["rows"])), ([{"row": "a", "why": "KeyError: 'stages'"}], 1))
+
+    def test_what_does_not_fit_into_the_budget_is_named(self):
+        last = self.run_measures(0.5, a=self.work)[-1]
+        self.assertEqual(last["rows"], [])
+        self.assertIn("over budget", last["not_run"][0]["why"])
+
+    def test_a_run_that_is_ended_keeps_its_rows_and_names_the_others(self):
+        last = self.run_measures(None, a=self.work, b=self.stop, c=self.work)[-1]
+        self.assertEqual(len(last["rows"]), 1)
+        self.assertEqual([line["row"] for line in last["not_run"]], ["b", "c"])
 
 
 class ConfigureTest(unittest.TestCase):

@@ -5,11 +5,13 @@ import dataclasses
 import itertools
 import json
 import os
+import time
 
-from processes import Process
+from processes import Process, cpu_seconds, wait_until
 
 UDP_PORT = 9000
 APPLIANCE_ADDRESS = "198.18.0.2"  # RFC 2544; nobody answers on a memif, nobody asks
+FRAME_OVERHEAD = 46  # of an Ethernet frame with its FCS over a UDP payload
 MEMIF_RING_LOG2 = 12
 MEMIF_BUFFER = 2048
 _run_ids = itertools.count(1)
@@ -24,6 +26,7 @@ class Load:
     keys: int = 100000
     flows: int = 64
     zipf: float = 0.0
+    replayed: bool = False  # nobody sends: the appliance's port reads a file again and again
 
 
 def memif_device(socket, role):
@@ -31,21 +34,45 @@ def memif_device(socket, role):
             f"rsize={MEMIF_RING_LOG2},bsize={MEMIF_BUFFER}")
 
 
-def start(bench, load, device):
-    """Returns the running generator; its summary will be in the file `sent`."""
-    size = ["--imix", "simple"] if load.size == "imix" else ["--frame-size", load.size]
-    command = [bench.program("tests/load/sluice-blast"), "send", "--device", device,
-               "--cpu", bench.generator_cpu, "--to", f"{APPLIANCE_ADDRESS}:{UDP_PORT}", *size,
-               "--keys", load.keys, "--flows", load.flows, "--run-id", next(_run_ids),
-               "--json", bench.path("sent")]
-    if load.rate:
-        command += ["--rate", load.rate]
-    command += ["--duration", load.seconds]
-    if load.zipf:
-        command += ["--zipf", load.zipf]
+class Sender:
+    """The generator at a device. It stays there when it has sent, until it is stopped: a receiver on memif
+    may crash when its peer leaves while it polls, so that the receiver must go first."""
+
+    def __init__(self, bench, load, device):
+        self.bench, self.load = bench, load
+        _forget_summary(bench)
+        self.process = Process(_command(bench, load, device) + ["--duration", load.seconds, "--hold"],
+                               bench.path("generator.log"))
+        self.cpu_seconds = 0.0
+
+    def wait_sent(self):
+        """Until all is sent and its summary lies in the file `sent`."""
+        time.sleep(self.load.seconds)  # polling would disturb
+        wait_until("sluice-blast has sent", lambda: os.path.exists(self.bench.path("sent")), self.process)
+        self.cpu_seconds = cpu_seconds(self.process.pid)
+
+    def stop(self):
+        self.process.stop()
+
+
+def send_count(bench, load, device, count):
+    """Sends that many frames to a device where nobody polls."""
+    _forget_summary(bench)
+    Process(_command(bench, load, device) + ["--count", count], bench.path("generator.log")).wait()
+
+
+def _forget_summary(bench):
     if os.path.exists(bench.path("sent")):
         os.unlink(bench.path("sent"))
-    return Process(command, bench.path("generator.log"))
+
+
+def _command(bench, load, device):
+    size = ["--imix", "simple"] if load.size == "imix" else ["--frame-size", load.size]
+    return [bench.program("tests/load/sluice-blast"), "send", "--device", device,
+            "--cpu", bench.generator_cpu, "--to", f"{APPLIANCE_ADDRESS}:{UDP_PORT}", *size,
+            "--keys", load.keys, "--flows", load.flows, "--run-id", next(_run_ids),
+            "--json", bench.path("sent"), *(["--rate", load.rate] if load.rate else []),
+            *(["--zipf", load.zipf] if load.zipf else [])]
 
 
 def summary(bench):

@@ -6,6 +6,10 @@ import platform
 import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
+# Measurements were disturbed when the hypervisor, or other programs, took more than this part of the
+# CPU time.
+STEAL_SHARE_MAX = 0.005
+OTHERS_SHARE_MAX = 0.05
 FLUSH_FIELD = 15  # of /sys/block/*/stat: flush requests completed (Documentation/block/stat.rst)
 
 
@@ -96,3 +100,26 @@ class Watch:
         self.busy_seconds = (busy - self.before[0]) / TICKS
         self.steal_seconds = (steal - self.before[1]) / TICKS
         return self
+
+
+def disturbance(watch, cpu_count):
+    """Why what was measured meanwhile may not be the measured program's own, or ""; busy_seconds are
+    those of others by then."""
+    available = watch.seconds * cpu_count
+    if watch.steal_seconds > STEAL_SHARE_MAX * available:
+        return f"{100 * watch.steal_seconds / available:.1f} % of the CPUs was stolen"
+    if watch.busy_seconds > OTHERS_SHARE_MAX * available:
+        return f"{100 * watch.busy_seconds / available:.1f} % of the CPUs went to other programs"
+    return ""
+
+
+def bytes_below(directory):
+    """What files below a directory take on the disk."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
+            except FileNotFoundError:
+                pass  # gone meanwhile
+    return total

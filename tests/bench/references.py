@@ -2,6 +2,7 @@
 """What the machine itself can do, measured beside the appliance: receiving without storing
 (dpdk-testpmd), and writing without receiving (fio)."""
 
+import dataclasses
 import json
 import os
 import re
@@ -16,6 +17,14 @@ MBUFS = 65536
 MEMORY_MIB = 256
 BLOCK_BYTES = 524288  # batch_bytes
 DEPTH = 8  # in_flight_max
+
+
+@dataclasses.dataclass
+class Written:
+    """What fio says of one run."""
+    rate: float  # bytes a second
+    mean_seconds: float  # of a write
+    p99_seconds: float
 
 
 def testpmd_command(bench, socket):
@@ -33,11 +42,12 @@ def receive_only(bench, load, what):
     socket = bench.path("testpmd.sock")
     receiver = Process(testpmd_command(bench, socket), bench.path("testpmd.log"))
     wait_until("dpdk-testpmd is receiving", lambda: "NIC statistics" in receiver.output(), receiver)
-    sender = generator.start(bench, load, generator.memif_device(socket, "client"))
-    sender.wait()
-    # DPDK 22.11's testpmd may crash while it ends, when its memif peer has just left: what it took was
-    # taken by then, and is held against the generator's count below.
+    sender = generator.Sender(bench, load, generator.memif_device(socket, "client"))
+    sender.wait_sent()
+    # DPDK 22.11's testpmd may crash while it ends: what it took was taken by then, and is held against
+    # the generator's count below.
     receiver.stop(expected=(0, -signal.SIGTERM, -signal.SIGSEGV))
+    sender.stop()
     sent = generator.summary(bench)
     # The generator sees the memif's ring emptied; the driver forgets its counts when it goes.
     received = sent["sent"] - sent.get("undelivered", 0)
@@ -47,7 +57,7 @@ def receive_only(bench, load, what):
                      f"{receiver.last_lines()}")
     # The memif makes the generator wait: its rate is the receiver's.
     rate = received / sent["seconds"]
-    bench.note_reference(what, {"testpmd": receiver.command, "generator": sender.command,
+    bench.note_reference(what, {"testpmd": receiver.command, "generator": sender.process.command,
                                 "received": received, "seen_by_driver": seen, "seconds": sent["seconds"], "rate": rate})
     return rate
 
@@ -69,17 +79,17 @@ def _lay_out(bench):
 
 
 def write(bench, depth, what):
-    """Durable sequential writing of blocks as large as a batch, over blocks written before. Returns
-    bytes a second and the mean of a write in seconds."""
+    """Durable sequential writing of blocks as large as a batch, over blocks written before."""
     _lay_out(bench)
     process = run(fio_command(bench, depth, bench.scale.fio_seconds), bench.path("fio.log"))
     with open(bench.path("fio.json"), encoding="utf-8") as file:
         job = json.load(file)["jobs"][0]
     if job["error"] != 0 or job["write"]["io_bytes"] == 0:
         raise Failed(f"fio: error {job['error']}: {process.last_lines()}")
-    rate = job["write"]["bw_bytes"]
-    seconds = job["write"]["clat_ns"]["mean"] / 1e9
-    bench.note_reference(what, {"fio": process.command, "bytes_per_second": rate,
-                                "write_seconds_mean": seconds})
-    return rate, seconds
-
+    times = job["write"]["clat_ns"]
+    found = Written(rate=job["write"]["bw_bytes"], mean_seconds=times["mean"] / 1e9,
+                    p99_seconds=times["percentile"]["99.000000"] / 1e9)
+    bench.note_written(found.rate)
+    bench.note_reference(what, {"fio": process.command, "bytes_per_second": found.rate,
+                                "write_seconds_mean": found.mean_seconds})
+    return found

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rows of how much: flat out, by partitions, and without loss."""
+
+import dataclasses
+import statistics
+
+import references
+from appliance import GIB, Setup
+from load import Load
+from machine import Drive
+from row import join_notes, make_row
+from search import highest_passing
+from trial import attempt, measure, prepare_store
+
+# A store's retention holds a whole trial, so that nothing expires before it has been verified: ten
+# seconds of 24 M events of 64-byte frames, or of what the drives seen so far can write. The current
+# segment, the next one, and the one that has just been sealed count as full.
+SMALL_RETENTION = 10 * GIB
+LARGE_RETENTION = 32 * GIB
+PARTIAL_SEGMENTS = 3
+WRITTEN_MARGIN = 1.15  # the next trial may be faster than all before
+LOSS_SHARE_MAX = 0.001
+
+
+def make_setup(bench, size, partitions=16, **more):
+    if bench.scale.retention_bytes:
+        retention_bytes = bench.scale.replay_retention_bytes if more.get("two_cores") else bench.scale.retention_bytes
+        return Setup(partitions, retention_bytes, bench.scale.segment_bytes, **more)
+    return Setup(partitions, SMALL_RETENTION if size == 64 else LARGE_RETENTION, **more)
+
+
+def make_load(bench, setup, size, **more):
+    """As long as asked for, or as the store holds at the fastest that was written so far."""
+    prepare_store(bench, setup)
+    room = setup.retention_bytes - PARTIAL_SEGMENTS * setup.segment_bytes
+    seconds = min(bench.scale.seconds, room / max(bench.written_rate_max * WRITTEN_MARGIN, 1))
+    if size == 64:
+        seconds = bench.scale.seconds  # the drive is not what limits these
+    return Load(**{"size": size, "seconds": round(seconds, 2), "rate": bench.scale.rate, **more})
+
+
+def notes(trials):
+    return join_notes(trial.disturbed for trial in trials)
+
+
+def _cost_rows(bench, suffix, trials):
+    """What the trials of a capacity took besides."""
+    in_flight_max = trials[0].report["status"]["lanes"][0]["in_flight_max"]
+    needed = [1 / in_flight_max] if Drive(bench.work).must_flush() else ()
+    return [
+        make_row(f"cpu_seconds_per_million_{suffix}",
+                 [1e6 * trial.cpu_seconds / trial.stored for trial in trials], "s"),
+        make_row(f"memory_{suffix}", [trial.memory_bytes for trial in trials], "bytes"),
+        make_row(f"start_up_{suffix}", [trial.start_seconds for trial in trials], "s"),
+        make_row(f"flushes_per_batch_{suffix}",
+                 [trial.flushes / max(1, trial.batches) for trial in trials], "flushes",
+                 "needed at least" if needed else "", needed),
+    ]
+
+
+def capacity_received(bench, suffix, size):
+    """Held against dpdk-testpmd, alternating with it."""
+    name = f"capacity_{suffix}"
+    setup = make_setup(bench, size)
+    load = make_load(bench, setup, size)
+    trials, others = [], []
+    for _ in range(bench.scale.trials):
+        trials.append(measure(bench, setup, load, name))
+        brief = dataclasses.replace(load, seconds=bench.scale.reference_seconds)
+        others.append(references.receive_only(bench, brief, f"testpmd_{suffix}"))
+    rates = [trial.rate for trial in trials]
+    return [make_row(name, rates, "events/s", "testpmd", others, notes(trials)),
+            make_row(f"testpmd_{suffix}", others, "frames/s"),
+            *_cost_rows(bench, suffix, trials)]
+
+
+def capacity_written(bench, suffix, size):
+    """Held against fio's bytes, expressed in events of this size; fio first, as the trial's length
+    hangs on the drive's speed."""
+    name = f"capacity_{suffix}"
+    setup = make_setup(bench, size)
+    prepare_store(bench, setup)
+    trials, others = [], []
+    for _ in range(bench.scale.trials):
+        others.append(references.write(bench, references.DEPTH, f"fio_{suffix}").rate)
+        trials.append(measure(bench, setup, make_load(bench, setup, size), name))
+    event_bytes = statistics.median(trial.bytes_per_second / trial.rate for trial in trials)
+    return [make_row(name, [trial.rate for trial in trials], "events/s", "fio, in events of this size",
+                     [rate / event_bytes for rate in others], notes(trials)),
+            make_row(f"write_{suffix}", [trial.bytes_per_second for trial in trials], "bytes/s", "fio",
+                     others),
+            make_row(f"write_mean_us_{suffix}", [trial.write_ns_mean / 1e3 for trial in trials], "us"),
+            *_cost_rows(bench, suffix, trials)]
+
+
+def capacity_partitions(bench, partitions, zipf=0.0):
+    """Held against capacity_64 of the same run, where there is one."""
+    name = f"capacity_64_p{partitions}{'_zipf' if zipf else ''}"
+    setup = make_setup(bench, 64, partitions)
+    load = make_load(bench, setup, 64, zipf=zipf)
+    trials = [measure(bench, setup, load, name) for _ in range(bench.scale.trials)]
+    base = bench.value_of("capacity_64")
+    return [make_row(name, [trial.rate for trial in trials], "events/s",
+                     "capacity_64" if base else "", [base] if base else (), notes(trials))]
+
+
+class _Search:
+    """Tries of one size at rates, and the best of those that held."""
+
+    def __init__(self, bench, name, setup, size):
+        self.bench, self.name, self.setup, self.size = bench, name, setup, size
+        self.held = {}  # rate asked for: rate stored
+
+    def passes(self, lost_share_max):
+        """A test of a rate: the best of some trials counts. One that loses ten times as much as the
+        worst that is looked for, undisturbed, is not repeated."""
+        def test(rate):
+            for _ in range(self.bench.scale.ndr_tries):
+                trial = self._try(rate)
+                if trial is None:
+                    return False
+                lost = trial.lost if lost_share_max == 0 else 1 - trial.offered_share
+                if lost <= lost_share_max and (lost_share_max or trial.rate_held):
+                    self.held[rate] = trial.rate
+                    return True
+            return False
+        return test
+
+    def _try(self, rate):
+        load = make_load(self.bench, self.setup, self.size, rate=int(rate))
+        trial = attempt(self.bench, self.setup, load, lost_share_max=10 * LOSS_SHARE_MAX)
+        if trial is None:
+            self.bench.say(f"  {self.name}: {rate / 1e6:.3f} M events/s: lost more than "
+                           f"{1000 * LOSS_SHARE_MAX:.0f} %")
+        else:
+            self.bench.note_trial(self.name, trial)
+        return trial
+
+
+def non_drop_rate(bench, suffix, size):
+    """The highest rate without a lost event, and the highest that loses one in a thousand."""
+    name, setup = f"ndr_{suffix}", make_setup(bench, size)
+    flat_out = bench.value_of(f"capacity_{suffix}")
+    if flat_out is None:
+        flat_out = measure(bench, setup, make_load(bench, setup, size), name).rate
+    search = _Search(bench, name, setup, size)
+    ndr = highest_passing(0, flat_out, search.passes(0), bench.scale.ndr_steps)
+    loss = highest_passing(ndr, flat_out, search.passes(LOSS_SHARE_MAX), bench.scale.loss_steps)
+    steps = f"found within {100 / 2 ** bench.scale.ndr_steps:.1f} % of flat out"
+    return [make_row(name, [search.held.get(ndr, ndr)], "events/s", "flat out", [flat_out], steps),
+            make_row(f"loss_0.1_percent_{suffix}", [max(search.held.get(loss, loss), search.held.get(ndr, ndr))],
+                     "events/s", "flat out", [flat_out])]
