@@ -38,6 +38,7 @@ class Scale:
     fio_seconds: int = 8
     fio_bytes: int = 1 << 30
     trials: int = 3
+    latency_trials: int = 1  # each is a histogram of all its events
     repeats: int = 3  # of disturbed trials, in one row
     ndr_steps: int = 6
     ndr_tries: int = 3

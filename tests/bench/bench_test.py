@@ -112,7 +112,7 @@ class SearchTest(unittest.TestCase):
 class NonDropTest(unittest.TestCase):
     """A machine that stores what is offered up to a limit, and loses the rest."""
 
-    def rows(self, limit, lost_beyond=0.005):
+    def rows(self, limit, lost_beyond=0.005, waits=False):
         scale = types.SimpleNamespace(ndr_tries=3, ndr_steps=6, loss_steps=4)
         machine = types.SimpleNamespace(scale=scale, say=lambda _text: None, value_of=lambda _name: 1000.0,
                                         note_trial=lambda *_: None)
@@ -123,7 +123,9 @@ class NonDropTest(unittest.TestCase):
             lost = lost_beyond * load.rate if load.rate > limit else 0
             if lost > lost_share_max * load.rate:
                 return None
-            return types.SimpleNamespace(lost=lost, offered_share=1 - lost / load.rate, rate_held=True, rate=load.rate)
+            # a generator that must wait for room is slower than it should be
+            rate = 980 if waits and load.rate > 980 else load.rate
+            return types.SimpleNamespace(lost=lost, sent=load.rate, rate=rate)
         kept = rows_capacity.attempt, rows_capacity.make_setup, rows_capacity.make_load
         rows_capacity.attempt = attempt
         rows_capacity.make_setup = lambda *_: None
@@ -143,6 +145,10 @@ class NonDropTest(unittest.TestCase):
         self.assertEqual(loss["name"], "loss_0.1_percent_64")
         self.assertEqual(loss["value"], 1000)
         self.assertLessEqual(ndr["value"], 700)
+
+    def test_a_generator_that_had_to_wait_is_no_proof(self):
+        (ndr, _loss), _ = self.rows(2000, waits=True)
+        self.assertLessEqual(ndr["value"], 980)
 
     def test_only_a_try_that_loses_little_is_repeated(self):
         self.assertEqual(self.rows(700, lost_beyond=0.5)[1].count(1000), 2)  # once for each of both searches

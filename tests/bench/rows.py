@@ -8,6 +8,7 @@ import typing
 
 import rows_capacity
 import rows_kernel
+import rows_latency
 import rows_layout
 
 
@@ -46,6 +47,7 @@ _ALL = (
     _partitions(1),
     _partitions(128),
     _measure("ndr_64", 300, rows_capacity.non_drop_rate, "64", 64),
+    _measure("latency_64", 80, rows_latency.receive_to_durable),
     _measure("baseline_recvmmsg_64", 25, rows_kernel.recvmmsg, 64),
     _measure("baseline_recvmmsg_1400", 25, rows_kernel.recvmmsg, 1400),
     _measure("baseline_recvmmsg_512", 25, rows_kernel.recvmmsg, 512),
@@ -71,6 +73,7 @@ GROUPS = {
     "core": ("capacity_64", "write_512k_us", "idle_cpu", "capacity_1400"),
     "partitions": _called("capacity_64"),
     "ndr": _called("ndr_"),
+    "latency": ("write_512k_us", "ndr_64", "latency_64"),
     "baselines": _called("baseline_"),
     "all": tuple(MEASURES),
 }

@@ -20,6 +20,7 @@ LARGE_RETENTION = 32 * GIB
 PARTIAL_SEGMENTS = 3
 WRITTEN_MARGIN = 1.15  # the next trial may be faster than all before
 LOSS_SHARE_MAX = 0.001
+RATE_SHARE_MIN = 0.99  # of the rate asked for; the row says the rate that was stored
 
 
 def make_setup(bench, size, partitions=16, **more):
@@ -119,8 +120,8 @@ class _Search:
                 trial = self._try(rate)
                 if trial is None:
                     return False
-                lost = trial.lost if lost_share_max == 0 else 1 - trial.offered_share
-                if lost <= lost_share_max and (lost_share_max or trial.rate_held):
+                # Slower than asked for is a generator that had to wait for room.
+                if trial.lost <= lost_share_max * trial.sent and trial.rate >= RATE_SHARE_MIN * rate:
                     self.held[rate] = trial.rate
                     return True
             return False

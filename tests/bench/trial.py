@@ -35,7 +35,6 @@ class Trial:
     drops: dict
     seconds: float  # from the first to the last receive time
     rate: float  # stored events a second
-    offered_share: float  # stored of what should have been offered; 1 when flat out
     rate_held: bool
     bytes_per_second: float  # written to the drive
     batches: int
@@ -156,7 +155,6 @@ def attempt(bench, setup, load, lost_share_max=None):
         drops={reason["reason"]: reason["count"] for reason in report["drops"]["reasons"]
                if reason["count"]},
         seconds=seconds, rate=stored / seconds,
-        offered_share=stored / max(load.rate * load.seconds, sent["sent"]),
         rate_held=bool(sent["rate_held"]),
         bytes_per_second=totals["written_bytes"] / seconds, batches=totals["batches"],
         flushes=flushes, cpu_seconds=used, memory_bytes=appliance.memory_bytes,
