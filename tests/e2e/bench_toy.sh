@@ -20,7 +20,7 @@ else
 	assert_eq "$(jq -r '.not_run[].row' "$work/figures.json")" baseline_rsyslog 'rows not run'
 fi
 for row in "${rows[@]}"; do
-	assert_eq "$(jq --arg row $row '[.rows[] | select(.name == $row and .value > 0)] | length' "$work/figures.json")" 1 \
+	assert_eq "$(jq --arg row "$row" '[.rows[] | select(.name == $row and .value > 0)] | length' "$work/figures.json")" 1 \
 		"rows called $row with a value"
 	grep -q "^$row " "$work/bench.log" || fail "the table has no row $row"
 done
