@@ -160,6 +160,17 @@ void sim_inode_write(struct sim_inode *inode, uint64_t position, const void *dat
 	inode->bytes = SL_MAX(inode->bytes, position);
 }
 
+// Blocks from index on that were never written, at most count_max.
+static uint64_t count_holes(const struct sim_inode *inode, uint64_t index, uint64_t count_max)
+{
+	uint64_t count = 0;
+
+	while (count < count_max &&
+		(index + count >= inode->block_count || inode->blocks[index + count] == NULL))
+		count++;
+	return count;
+}
+
 uint64_t sim_inode_read(
 	const struct sim_inode *inode, uint64_t position, void *data, uint64_t bytes)
 {
@@ -170,14 +181,12 @@ uint64_t sim_inode_read(
 		return 0;
 	for (uint64_t at = position; at < end;) {
 		uint64_t index = at / SL_BLOCK_BYTES, within = at % SL_BLOCK_BYTES;
-		uint64_t part = SL_MIN(end - at, SL_BLOCK_BYTES - within);
+		uint64_t hole_count = count_holes(inode, index, (end - at) / SL_BLOCK_BYTES + 1);
+		uint64_t part =
+			SL_MIN(end - at, SL_MAX(hole_count, (uint64_t)1) * SL_BLOCK_BYTES - within);
 
-		if (index >= inode->block_count) {
-			memset(next, 0, end - at);
-			break;
-		}
-		if (inode->blocks[index] == NULL)
-			memset(next, 0, part);
+		if (hole_count > 0)
+			sim_memory_clear(next, part);
 		else
 			memcpy(next, inode->blocks[index]->data + within, part);
 		next += part;

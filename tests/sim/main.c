@@ -309,8 +309,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "sluice-sim: no memory\n");
 		return 1;
 	}
-	// Readers take and give back windows of megabytes all the time.
-	mallopt(M_MMAP_THRESHOLD, 512 << 20);
+	// Readers take and give back windows of 2 MiB all the time; the slots of store.meta, 4 MiB
+	// each, come as zero pages.
+	mallopt(M_MMAP_THRESHOLD, 3 << 20);
 	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	if (options.seed_count == 1)
 		run_job(&jobs[0], &options, 0);

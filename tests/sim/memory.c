@@ -15,6 +15,8 @@
 #define HEADER_BYTES 16
 // Memory that is not asked for as zero is none: what reads it before it writes shows.
 #define JUNK_BYTES_MAX 4096
+#define PAGE_BYTES 4096
+#define CLEAR_BYTES_MIN (128 * 1024)
 
 void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t count, size_t bytes);
@@ -84,6 +86,21 @@ void *sim_host_grow(void *memory, size_t bytes)
 void sim_host_free(void *memory)
 {
 	__real_free(memory);
+}
+
+void sim_memory_clear(void *memory, size_t bytes)
+{
+	uintptr_t start = (uintptr_t)memory;
+	uintptr_t first_page = SL_ALIGN_UP(start, (uintptr_t)PAGE_BYTES);
+	uintptr_t end_page = (start + bytes) / PAGE_BYTES * PAGE_BYTES;
+
+	if (bytes < CLEAR_BYTES_MIN ||
+		madvise((void *)first_page, end_page - first_page, MADV_DONTNEED) != 0) {
+		memset(memory, 0, bytes);
+		return;
+	}
+	memset(memory, 0, first_page - start);
+	memset((void *)end_page, 0, start + bytes - end_page);
 }
 
 // ---- the process's memory
@@ -157,7 +174,9 @@ SIM_WRAP(void *, calloc, size_t count, size_t bytes)
 	if (!is_process)
 		return __real_calloc(count, bytes);
 	memory = take(count * bytes, ALIGNED_16);
-	return memory == NULL ? NULL : memset(memory, 0, count * bytes);
+	if (memory != NULL)
+		sim_memory_clear(memory, count * bytes);
+	return memory;
 }
 
 SIM_WRAP(void, free, void *memory)
