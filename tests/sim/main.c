@@ -40,6 +40,7 @@ struct options {
 	uint32_t job_count;
 	const char *json_path;
 	const char *fault;
+	const char *keep_path;
 	bool find; // the seeds must find something
 	bool is_verbose;
 };
@@ -48,11 +49,11 @@ static struct job *jobs;
 
 static void usage(FILE *file)
 {
-	fputs("usage: sluice-sim [--seeds N] [--seed S] [--jobs N] [--json FILE] [--verbose]"
+	fputs("usage: sluice-sim [--seeds N] [--seed S] [--jobs N] [--json FILE] [--verbose] [--keep DIR]"
 #ifdef SL_FAULTS
 	      " [--fault SPEC [--find]]"
 #endif
-	      "\nRuns seeds S to S + N - 1 of the deterministic simulation of the store.\n",
+	      "\nRuns seeds S to S + N - 1 of the deterministic simulation of the store. --keep leaves the\nstore of one seed in DIR, with what it must hold.\n",
 		file);
 }
 
@@ -90,6 +91,7 @@ static void parse_options(struct options *options, int argc, char **argv)
 		{"json", required_argument, NULL, 'o'},
 		{"fault", required_argument, NULL, 'f'},
 		{"find", no_argument, NULL, 'F'},
+		{"keep", required_argument, NULL, 'k'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -113,6 +115,9 @@ static void parse_options(struct options *options, int argc, char **argv)
 		case 'f':
 			options->fault = optarg;
 			break;
+		case 'k':
+			options->keep_path = optarg;
+			break;
 		case 'F':
 			options->find = true;
 			break;
@@ -127,7 +132,7 @@ static void parse_options(struct options *options, int argc, char **argv)
 			exit(2);
 		}
 	}
-	if (optind < argc) {
+	if (optind < argc || (options->keep_path != NULL && options->seed_count != 1)) {
 		usage(stderr);
 		exit(2);
 	}
@@ -162,7 +167,7 @@ static void run_job(struct job *job, const struct options *options, uint32_t ind
 		if (options->find && any_found())
 			break;
 		job->seed = options->seed + i;
-		if (!sim_run_seed(job->seed, options->is_verbose)) {
+		if (!sim_run_seed(job->seed, options->is_verbose, options->keep_path)) {
 			note_failure(job, job->seed, sim_failure());
 			if (options->seed_count == 1)
 				sim_log_show();

@@ -123,6 +123,15 @@ bool sim_oracle_may_expire(void)
 	return may_expire;
 }
 
+void sim_oracle_print(FILE *file)
+{
+	for (uint32_t p = 0; p < model_count; p++) {
+		for (uint64_t i = 0; i < models[p].count; i++)
+			fprintf(file, "%u %lu %lu %u\n", p, i, models[p].events[i].id,
+				models[p].events[i].bytes);
+	}
+}
+
 void sim_oracle_check_event(
 	uint16_t partition, uint64_t offset, const void *value, uint32_t bytes, const char *reader)
 {

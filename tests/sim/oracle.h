@@ -6,6 +6,8 @@
 
 #include "base.h"
 
+#include <stdio.h>
+
 #define SIM_PARTITION_COUNT_MAX 64
 
 struct sl_shm_partition;
@@ -35,6 +37,9 @@ uint64_t sim_oracle_acknowledged(uint16_t partition);
 
 // True when old events may be gone.
 bool sim_oracle_may_expire(void);
+
+// All that was appended and not lost: a line "PARTITION OFFSET ID BYTES" each.
+void sim_oracle_print(FILE *file);
 
 // An event that a reader found. Fails the seed when it is not the one appended there.
 void sim_oracle_check_event(

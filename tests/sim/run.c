@@ -4,6 +4,7 @@
 #include "appliance.h"
 #include "disk.h"
 #include "judge.h"
+#include "keep.h"
 #include "network.h"
 #include "oracle.h"
 #include "sim.h"
@@ -208,7 +209,15 @@ static void live(const struct plan *plan, bool is_last)
 		sim_judge_store(is_last);
 }
 
-bool sim_run_seed(uint64_t seed, bool is_verbose)
+static void keep(const struct plan *plan, const char *path)
+{
+	int result = sim_keep_store(path, plan->config.stream_count);
+
+	if (result != 0)
+		sim_fail("cannot keep the store in %s: %s", path, strerror(-result));
+}
+
+bool sim_run_seed(uint64_t seed, bool is_verbose, const char *keep_path)
 {
 	struct plan plan = {0};
 
@@ -220,6 +229,8 @@ bool sim_run_seed(uint64_t seed, bool is_verbose)
 	if (draw_plan(&plan)) {
 		for (uint32_t i = 0; i < plan.life_count && !sim_has_failed(); i++)
 			live(&plan, i + 1 == plan.life_count);
+		if (keep_path != NULL)
+			keep(&plan, keep_path);
 		sim_disk_destroy();
 		sim_oracle_end();
 	}

@@ -6,4 +6,5 @@
 #include "base.h"
 
 // Returns true when everything was as it must be; else sim_failure() says what was not.
-bool sim_run_seed(uint64_t seed, bool is_verbose);
+// keep_path: where the store is left (keep.h), or NULL.
+bool sim_run_seed(uint64_t seed, bool is_verbose, const char *keep_path);
