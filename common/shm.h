@@ -13,7 +13,7 @@
 #define SL_SHM_SOCKET_NAME "dataplane.sock" // in runtime_dir
 #define SL_SHM_LOCK_NAME "lock" // in runtime_dir: held by the running data plane
 #define SL_SHM_MAGIC 0x304d48535345434cull
-#define SL_SHM_VERSION 4
+#define SL_SHM_VERSION 5
 
 enum sl_dataplane_state {
 	SL_DATAPLANE_STARTING,
@@ -128,6 +128,8 @@ struct sl_shm_lane {
 	uint64_t spare_ready; // the next segment is there
 	uint64_t segments_recycled; // born from expired ones: their blocks were written before
 	uint64_t segments_unwritten; // handed over before all of their blocks were written once
+	uint64_t segments_indexed; // sealed ones that have an index
+	uint64_t indexes_built; // since the start
 	// Written by the worker lcore: stored events, from their receive time to the turn in which
 	// they were known to be stored.
 	struct sl_latency latency SL_CACHE_ALIGNED;

@@ -271,7 +271,7 @@ static json_t *lane_stats(const struct sl_shm *shm, uint32_t index)
 {
 	const struct sl_shm_lane *lane = &shm->lanes[index];
 
-	return json_pack(
+	json_t *object = json_pack(
 		"{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 		"lane", (int)lane->lane, "state", NAME_OF(lane_state_names, SL_LOAD(lane->state)),
 		"in_flight", (json_int_t)SL_LOAD(lane->in_flight), "segment", COUNT(lane->segment),
@@ -284,6 +284,8 @@ static json_t *lane_stats(const struct sl_shm *shm, uint32_t index)
 		COUNT(lane->segments_recycled), "segments_unwritten",
 		COUNT(lane->segments_unwritten), "unwritten_extents",
 		COUNT(lane->unwritten_extents), "segments_aged", COUNT(lane->segments_aged));
+	object = with(object, "segments_indexed", json_integer(COUNT(lane->segments_indexed)));
+	return with(object, "indexes_built", json_integer(COUNT(lane->indexes_built)));
 }
 
 static json_t *drive_stats(const struct sl_shm *shm, uint32_t index)

@@ -21,9 +21,16 @@ int sl_lane_reader_open(struct sl_lane_reader *reader, const char *lane_path, ui
 
 void sl_lane_reader_close(struct sl_lane_reader *reader)
 {
+	sl_lane_skip_leave(reader);
 	sl_segment_file_close(reader->file);
 	reader->file = NULL;
 	sl_segment_list_free(&reader->segments);
+}
+
+void sl_lane_reader_want(struct sl_lane_reader *reader, const struct sl_index_wanted *wanted)
+{
+	reader->skip.is_on = true;
+	reader->skip.wanted = *wanted;
 }
 
 void sl_lane_reader_skip_to(struct sl_lane_reader *reader, uint64_t segment)
@@ -60,6 +67,7 @@ static void leave_segment(struct sl_lane_reader *reader)
 	reader->previous_is_sealed = reader->file->is_sealed;
 	reader->is_suspect = false;
 	reader->vanish_count = 0;
+	sl_lane_skip_leave(reader);
 	sl_segment_file_close(reader->file);
 	reader->file = NULL;
 }
@@ -106,6 +114,7 @@ static int enter_segment(struct sl_lane_reader *reader, struct sl_err *err)
 		is_listed_again = false;
 	}
 	reader->position = 0;
+	sl_lane_skip_enter(reader);
 	return 1;
 }
 
@@ -338,6 +347,7 @@ int sl_lane_reader_next(
 			if (result <= 0)
 				return result;
 		}
+		sl_lane_skip_ahead(reader);
 		if (is_at_footer(reader)) {
 			result = leave_sealed(reader, err);
 			if (result < 0)

@@ -6,6 +6,7 @@
 
 #include "base.h"
 #include "err.h"
+#include "format/lane_skip.h"
 #include "format/segment_file.h"
 #include "format/segment_list.h"
 
@@ -34,6 +35,8 @@ struct sl_lane_reader {
 	struct sl_look_ahead ahead;
 	uint64_t epoch_max; // of any valid header, also behind the end
 	uint64_t batch_count, byte_count, expired_count;
+	struct sl_lane_skip skip;
+	uint64_t skipped_batch_count; // of sealed segments, by their indexes
 };
 
 // Opens the lane and lists its segments. A lane without a folder has no segments. Returns 0 or a
@@ -44,6 +47,10 @@ int sl_lane_reader_open(struct sl_lane_reader *reader, const char *lane_path, ui
 // Starts at the first segment whose number is at least this, not at the oldest. Before the first
 // sl_lane_reader_next().
 void sl_lane_reader_skip_to(struct sl_lane_reader *reader, uint64_t segment);
+
+// From now on sealed segments are read by their indexes, where they have one: batches without
+// anything of this are not returned, nor checked. Before the first sl_lane_reader_next().
+void sl_lane_reader_want(struct sl_lane_reader *reader, const struct sl_index_wanted *wanted);
 
 // The next batch: its header, table and lengths are checked, its runs only by
 // sl_batch_check_runs(); it lives until the next call. Returns 1 with *batch; 0 at the end of the

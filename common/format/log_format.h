@@ -306,3 +306,50 @@ struct sl_segment_footer {
 	uint8_t reserved[40];
 } SL_PACKED;
 static_assert(sizeof(struct sl_segment_footer) == 128, "on-disk struct");
+
+// ---- segment index: a file of its own beside a sealed segment; made again when it is missing
+
+#define SL_SEGMENT_INDEX_NAME_FORMAT "%016llx.idx" // segment number
+#define SL_SEGMENT_INDEX_MAGIC 0x315845444e494c53ull // "SLINDEX1"
+
+// Followed by batch_count batches, partition_count partitions, and their lists and bitmaps.
+struct sl_segment_index_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t crc; // CRC-32C over salt and byte_length bytes, this field as zero
+	uint64_t byte_length; // of the file
+	uint64_t segment;
+	uint64_t end_position; // the footer's
+	uint32_t last_body_crc; // the footer's: an index of another life of the file is not its own
+	uint16_t lane;
+	uint16_t reserved0;
+	uint32_t batch_count;
+	uint32_t partition_count;
+	uint64_t reserved1;
+} SL_PACKED;
+static_assert(sizeof(struct sl_segment_index_header) == 64, "on-disk struct");
+
+struct sl_segment_index_batch { // in order of positions; the first has the footer's first_number
+	uint64_t position;
+	uint64_t time_base_ns, time_last_ns;
+	uint32_t body_crc;
+	uint8_t kind;
+	uint8_t reserved[3];
+} SL_PACKED;
+static_assert(sizeof(struct sl_segment_index_batch) == 32, "on-disk struct");
+
+enum sl_segment_index_form {
+	SL_SEGMENT_INDEX_LIST = 0, // u32 places in the table of batches, ascending
+	SL_SEGMENT_INDEX_BITMAP = 1, // bit i % 8 of byte i / 8: batch i
+};
+
+struct sl_segment_index_partition { // ascending by partition, then by term
+	uint64_t first_offset, next_offset; // of its events in the segment
+	uint32_t term;
+	uint32_t batch_count; // that hold events of it
+	uint32_t data_position; // in the index file
+	uint16_t partition;
+	uint8_t form; // enum sl_segment_index_form
+	uint8_t reserved;
+} SL_PACKED;
+static_assert(sizeof(struct sl_segment_index_partition) == 32, "on-disk struct");

@@ -275,6 +275,17 @@ int sl_segment_file_batch(struct sl_segment_file *file, uint64_t position, bool 
 	return 0;
 }
 
+int sl_segment_file_bytes(struct sl_segment_file *file, uint64_t position, size_t bytes,
+	const void **data, struct sl_err *err)
+{
+	uint64_t first = position / SL_BLOCK_BYTES * SL_BLOCK_BYTES;
+	uint64_t end = SL_ALIGN_UP(position + bytes, (uint64_t)SL_BLOCK_BYTES);
+	int result = load(file, first, (size_t)(end - first), 0, err);
+
+	*data = result == 0 ? (const char *)at(file, first) + (position - first) : NULL;
+	return result;
+}
+
 // The next position from here on that is no hole: blocks that were never written need no reading.
 static uint64_t skip_hole(const struct sl_segment_file *file, uint64_t position)
 {

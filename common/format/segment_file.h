@@ -59,6 +59,11 @@ void sl_segment_file_forget(struct sl_segment_file *file);
 int sl_segment_file_batch(struct sl_segment_file *file, uint64_t position, bool only_header,
 	const struct sl_batch_header **batch, enum sl_batch_verdict *verdict, struct sl_err *err);
 
+// Reads [position, position + bytes) of the file, up to a block more on both sides; *data points
+// into the window until the next call. Returns 0 or a negative errno with err filled.
+int sl_segment_file_bytes(struct sl_segment_file *file, uint64_t position, size_t bytes,
+	const void **data, struct sl_err *err);
+
 // What stands behind the end of the log. Starts as zeros, number_min as UINT64_MAX.
 struct sl_look_ahead {
 	uint64_t byte_count; // of blocks that are not zero

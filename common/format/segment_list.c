@@ -33,6 +33,13 @@ int sl_segment_path(char *path, const char *lane_path, uint64_t number, struct s
 		lane_path, err);
 }
 
+int sl_segment_index_path(char *path, const char *lane_path, uint64_t number, struct sl_err *err)
+{
+	return check_path(snprintf(path, SL_PATH_BYTES_MAX, "%s/" SL_SEGMENT_INDEX_NAME_FORMAT,
+				  lane_path, (unsigned long long)number),
+		lane_path, err);
+}
+
 int sl_segment_temp_path(char *path, const char *lane_path, uint64_t number, struct sl_err *err)
 {
 	return check_path(snprintf(path, SL_PATH_BYTES_MAX, "%s/" SL_SEGMENT_TEMP_FORMAT, lane_path,
@@ -122,6 +129,12 @@ int sl_segment_list_read_temps(
 	struct sl_segment_list *list, const char *lane_path, struct sl_err *err)
 {
 	return read_names(list, lane_path, ".tmp", err);
+}
+
+int sl_segment_list_read_indexes(
+	struct sl_segment_list *list, const char *lane_path, struct sl_err *err)
+{
+	return read_names(list, lane_path, ".idx", err);
 }
 
 void sl_segment_list_free(struct sl_segment_list *list)

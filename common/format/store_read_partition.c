@@ -258,6 +258,11 @@ int sl_store_read_partition(struct sl_store_reader *store, uint16_t partition, u
 		if (range.end <= from)
 			continue;
 		result = sl_store_open_lane(store, range.lane, &read.reader, err);
+		sl_lane_reader_want(&read.reader,
+			&(struct sl_index_wanted){.first_partition = partition,
+				.partition_count = 1,
+				.term = range.term,
+				.from = range.from});
 		if (result == 0)
 			result = skip_segments(&read, &range);
 		result = sl_store_read_lane(&read, result, on_batch_of_range, &range);

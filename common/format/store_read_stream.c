@@ -80,6 +80,9 @@ int sl_store_read_stream(struct sl_store_reader *store, uint32_t stream_index,
 		result = sl_store_open_lane(store, store->meta.lanes[i].lane, &read.reader, err);
 		if (result == 0)
 			sl_lane_reader_skip_to(&read.reader, visitor->segment_from);
+		sl_lane_reader_want(&read.reader,
+			&(struct sl_index_wanted){.first_partition = stream.first_partition,
+				.partition_count = stream.partition_count});
 		result = sl_store_read_lane(&read, result, on_batch_of_stream, &stream);
 	}
 	free(stream.slots);

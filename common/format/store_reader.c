@@ -122,6 +122,7 @@ void sl_store_report_lane(
 {
 	report->batch_count += reader->batch_count;
 	report->byte_count += reader->byte_count;
+	report->skipped_batch_count += reader->skipped_batch_count;
 	if (reader->file != NULL)
 		report->byte_count += reader->file->bytes_read;
 	report->expired_segment_count += reader->expired_count;

@@ -77,6 +77,7 @@ struct sl_store_report {
 	uint64_t event_count; // handed out
 	uint64_t void_event_count; // of lower terms, left out
 	uint64_t batch_count; // checked
+	uint64_t skipped_batch_count; // not looked at, by the index of their segment
 	uint64_t byte_count; // of segments, read
 	uint64_t unknown_run_count, unknown_batch_count; // of later programs, skipped by length
 	uint64_t further_attribute_count; // events with attributes of later programs

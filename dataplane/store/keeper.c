@@ -13,10 +13,13 @@
 
 static void publish(const struct sl_kept_lane *kept)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, indexed_count = 0;
 
-	for (uint32_t i = 0; i < kept->sealed_count; i++)
+	for (uint32_t i = 0; i < kept->sealed_count; i++) {
 		bytes += kept->sealed[i].disk_bytes;
+		indexed_count += kept->sealed[i].index_state == SL_INDEX_THERE;
+	}
+	SL_STORE(kept->config.shm->segments_indexed, indexed_count);
 	SL_STORE(kept->config.shm->segment_count, (uint64_t)kept->sealed_count + kept->open_count);
 	SL_STORE(kept->config.shm->segment_bytes_total, bytes + kept->open_bytes);
 	SL_STORE(kept->config.shm->spare_ready,
@@ -126,8 +129,11 @@ static void *run(void *argument)
 	struct sl_keeper *keeper = argument;
 	const struct timespec pause = {.tv_nsec = SL_KEEPER_TURN_NS};
 
+	for (uint32_t i = 0; i < keeper->lane_count; i++)
+		sl_keeper_index_begin(&keeper->lanes[i]);
 	while (!SL_LOAD_ACQUIRE(keeper->stop)) {
 		turn(keeper);
+		sl_keeper_index(keeper);
 		nanosleep(&pause, NULL);
 	}
 	for (uint32_t i = 0; i < keeper->lane_count; i++) {

@@ -62,8 +62,10 @@ void sl_keeper_destroy(struct sl_keeper *keeper)
 	if (keeper == NULL)
 		return;
 	sl_keeper_stop(keeper);
-	for (uint32_t i = 0; i < keeper->lane_count; i++)
+	for (uint32_t i = 0; i < keeper->lane_count; i++) {
+		sl_index_builder_destroy(keeper->lanes[i].index_builder);
 		free(keeper->lanes[i].sealed);
+	}
 	free(keeper->lanes);
 	free(keeper->zeros);
 	free(keeper);

@@ -2,6 +2,7 @@
 // Shared by the files that make up the keeper. Nobody else includes this.
 #pragma once
 
+#include "format/segment_index_build.h"
 #include "store/keeper.h"
 #include "store/segment.h"
 
@@ -16,6 +17,9 @@ struct sl_kept_lane {
 	struct sl_segment *forming; // the next spare, while its blocks are written once
 	uint32_t birth_wait_turns;
 	bool removal_failed; // said, and not mended yet
+	struct sl_index_builder
+		*index_builder; // of a sealed segment that has no index yet, or NULL
+	bool index_failed; // said
 	uint64_t synced_segment; // flushed by this thread: the last one for whose sake another went
 };
 
@@ -57,6 +61,19 @@ void sl_keeper_expire(struct sl_keeper *keeper);
 // Removes sealed segments whose last event is older than their class's retention_age_s at now_ns
 // (CLOCK_REALTIME). Keeper thread.
 void sl_keeper_expire_aged(struct sl_keeper *keeper, uint64_t now_ns);
+
+// Removes indexes whose segments are gone, as a crash between the two removals leaves them. Keeper
+// thread, once.
+void sl_keeper_index_begin(struct sl_kept_lane *kept);
+
+// Goes on with the index of one segment, or looks for the next one that has none. Keeper thread.
+void sl_keeper_index(struct sl_keeper *keeper);
+
+// Ends the building of this segment's index: it holds the readers' lock. Keeper thread.
+void sl_keeper_index_drop(struct sl_kept_lane *kept, uint64_t segment);
+
+// The same, and removes the index of a segment that was removed or recycled. Keeper thread.
+void sl_keeper_index_forget(struct sl_kept_lane *kept, uint64_t segment);
 
 // Looks at the room on each drive, publishes it, and says when its level changes. Keeper thread;
 // once before it starts.

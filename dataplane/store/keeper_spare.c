@@ -44,6 +44,7 @@ static struct sl_segment *recycle(struct sl_keeper *keeper, struct sl_kept_lane 
 	oldest = sl_keeper_find_oldest(keeper, kept->config.class_index);
 	if (oldest == NULL)
 		return NULL;
+	sl_keeper_index_drop(oldest, oldest->sealed[0].number);
 	segment = sl_segment_recycle(oldest->config.path, oldest->sealed[0].number,
 		kept->config.path, kept->config.next_segment, keeper->config.segment_bytes, &err);
 	if (segment == NULL) {

@@ -49,6 +49,7 @@ struct sl_kept_lane *sl_keeper_find_oldest(struct sl_keeper *keeper, uint16_t cl
 
 void sl_keeper_forget_first(struct sl_kept_lane *kept)
 {
+	sl_keeper_index_forget(kept, kept->sealed[0].number);
 	kept->sealed_count--;
 	memmove(kept->sealed, kept->sealed + 1, kept->sealed_count * sizeof(kept->sealed[0]));
 }

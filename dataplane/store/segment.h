@@ -72,6 +72,12 @@ void sl_segment_close(struct sl_segment *segment);
 // Unlinks a segment. A reader that has it open keeps reading it.
 int sl_segment_remove(const char *lane_path, uint64_t number, struct sl_err *err);
 
+enum sl_index_state {
+	SL_INDEX_UNKNOWN, // not looked at yet
+	SL_INDEX_THERE,
+	SL_INDEX_FAILED, // cannot be built: not tried again before the next start
+};
+
 struct sl_segment_entry {
 	uint64_t number;
 	uint64_t file_bytes;
@@ -79,6 +85,7 @@ struct sl_segment_entry {
 	bool sealed; // its footer is valid (only when asked for)
 	uint64_t time_last_ns; // from the footer
 	uint64_t event_count; // from the footer
+	enum sl_index_state index_state; // the keeper's
 };
 
 // Lists a lane's segments in ascending order and removes leftovers with the temporary name when

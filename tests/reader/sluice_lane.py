@@ -11,6 +11,7 @@ from typing import NamedTuple
 import sluice_batch as fmt
 from sluice_batch import BLOCK, NoBatch
 from sluice_crc import crc32c
+from sluice_index import check_index
 from sluice_meta import Damage, read_lane_meta
 from sluice_sessions import Checkpoint
 from sluice_terms import LanePartitions
@@ -149,7 +150,8 @@ class LaneLog:
                 self._check_head(segment, position, why)
                 break
             self._accept(segment, header, data, position == 0)
-            tally.add(header)
+            tally.add(header, data[header.table_offset:header.byte_length]
+                      if header.kind == fmt.EVENTS else b"")
             position += header.block_bytes
         if segment.footer:
             self._check_sealed(segment, position, why, tally)
@@ -171,6 +173,7 @@ class LaneLog:
                              f"segment {segment.number} lies behind it")
             raise Damage(segment.path, position, f"damage in a sealed segment: {why}")
         tally.check_footer(self.meta.epoch)
+        self.totals[check_index(segment, tally)] += 1
         self.sealed_epoch = segment.footer.epoch
 
     def _check_chain(self, segment, header):
@@ -233,8 +236,10 @@ class SegmentTally:
         self.segment = segment
         self.first = self.last = None
         self.event_count = 0
+        self.batches = []  # (header, table of a batch of events)
 
-    def add(self, header):
+    def add(self, header, table):
+        self.batches.append((header, table))
         self.first = self.first or header
         self.last = header
         if header.kind == fmt.EVENTS:

@@ -163,7 +163,8 @@ class Store:
                             "count": sum(entry["count"] for entry in partitions),
                             "partitions": partitions})
         names = ("events", "payload_bytes", "void_events", "segments", "segments_sealed",
-                 "unknown_run_types", "further_attributes", "padding_not_zero", "lanes_on_other_paths")
+                 "unknown_run_types", "further_attributes", "indexes_right",
+                 "indexes_ignored", "padding_not_zero", "lanes_on_other_paths")
         kinds = {name: self.kinds[name] for name in (*fmt.KINDS.values(), "unknown")}
         return {"generation": self.meta.generation, "lanes": len(self.lanes), "streams": streams,
                 "totals": {**{name: self.totals[name] for name in names}, "batches": kinds}}

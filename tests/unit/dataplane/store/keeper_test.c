@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "store/keeper.h"
 
+#include "format/segment_list.h"
 #include "lane_fixture.h"
 #include "suite.h"
 
@@ -301,6 +302,60 @@ static void a_full_disk_stops_the_lane_until_there_is_room(void)
 	sl_fixture_close(&fixture);
 }
 
+static bool has_index(const struct sl_fixture *fixture, uint64_t segment)
+{
+	char path[512];
+
+	CU_ASSERT_EQUAL(sl_segment_index_path(path, fixture->path, segment, NULL), 0);
+	return access(path, F_OK) == 0;
+}
+
+static void wait_for_indexes(const struct sl_fixture *fixture, uint64_t count)
+{
+	while (SL_LOAD(fixture->shm.segments_indexed) != count)
+		sched_yield();
+}
+
+static void sealed_segments_get_an_index_that_goes_with_them(void)
+{
+	struct sl_fixture fixture;
+	struct sl_keeper *keeper;
+	uint64_t first;
+
+	sl_fixture_open(&fixture, &small);
+	keeper = start_keeper(&fixture, 0);
+	write_until_segment(&fixture, 5);
+	wait_for_indexes(&fixture, 4);
+	CU_ASSERT_EQUAL(SL_LOAD(fixture.shm.indexes_built), 4);
+	CU_ASSERT(has_index(&fixture, 1) && has_index(&fixture, 4));
+	CU_ASSERT_FALSE(has_index(&fixture, 5));
+	sl_keeper_stop(keeper);
+	sl_keeper_destroy(keeper);
+	// The next start builds what is missing, and takes away what has lost its segment.
+	char path[512], orphan[512];
+	CU_ASSERT_EQUAL(sl_segment_index_path(path, fixture.path, 2, NULL), 0);
+	CU_ASSERT_EQUAL(sl_segment_index_path(orphan, fixture.path, 99, NULL), 0);
+	CU_ASSERT_EQUAL(rename(path, orphan), 0);
+	fixture.shm.indexes_built = fixture.shm.segments_indexed = 0;
+	keeper = start_keeper(&fixture, 0);
+	wait_for_indexes(&fixture, 4);
+	CU_ASSERT_EQUAL(SL_LOAD(fixture.shm.indexes_built), 1);
+	CU_ASSERT(has_index(&fixture, 2));
+	CU_ASSERT_FALSE(has_index(&fixture, 99));
+	sl_keeper_stop(keeper);
+	sl_keeper_destroy(keeper);
+	// Retention takes both.
+	keeper = start_keeper(&fixture, 3 * small.segment_bytes);
+	write_until_segment(&fixture, 9);
+	sl_keeper_stop(keeper);
+	CU_ASSERT_PTR_NOT_NULL(list_segments(&fixture, &first));
+	CU_ASSERT(first > 4);
+	for (uint64_t segment = 1; segment < first; segment++)
+		CU_ASSERT_FALSE(has_index(&fixture, segment));
+	sl_keeper_destroy(keeper);
+	sl_fixture_close(&fixture);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_started_keeper_has_a_spare_ready_and_takes_it_away_when_it_stops),
 	SL_TEST(full_segments_are_sealed_and_closed_while_the_lane_goes_on),
@@ -310,5 +365,6 @@ static const struct sl_test tests[] = {
 	SL_TEST(an_enormous_segment_is_no_room_and_is_said_as_such),
 	SL_TEST(a_directory_that_cannot_be_listed_is_an_error),
 	SL_TEST(a_full_disk_stops_the_lane_until_there_is_room),
+	SL_TEST(sealed_segments_get_an_index_that_goes_with_them),
 };
 SL_SUITE(dataplane_store_keeper);
