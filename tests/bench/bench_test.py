@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Tests of the bench's own arithmetic; tests/e2e/bench_toy.sh runs the whole of it."""
 
+import contextlib
 import copy
+import io
 import types
 import unittest
 import xml.etree.ElementTree
@@ -180,7 +182,8 @@ class OrderTest(unittest.TestCase):
         saved = []
         kept, bench.MEASURES = bench.MEASURES, measures
         try:
-            bench.measure_all(run, types.SimpleNamespace(names=list(measures), budget=budget), saved.append)
+            with contextlib.redirect_stderr(io.StringIO()):
+                bench.measure_all(run, types.SimpleNamespace(names=list(measures), budget=budget), saved.append)
         except bench.Stopped:
             pass
         finally:
@@ -241,7 +244,9 @@ class ReportTest(unittest.TestCase):
         machine = {"cpu": "A CPU", "cpus": 2, "memory_bytes": 1 << 34, "kernel": "6.1", "drive": "vda",
                    "drive_write_cache": "write back", "drive_fua": False, "file_system": "ext4",
                    "time": "2000-01-01T00:00:00Z"}
-        return {"machine": machine, "rows": self.ROWS, "trial_count": 3, "repeated": 1}
+        return {"machine": machine, "rows": self.ROWS, "trial_count": 3, "repeated": 1,
+                "toy": False, "disk_bytes_max": 35e9, "failures": [],
+                "not_run": [{"row": "ndr_512", "why": "over budget"}]}
 
     def test_a_row_has_the_median_the_spread_and_the_ratio(self):
         row = self.ROWS[0]
@@ -255,7 +260,18 @@ class ReportTest(unittest.TestCase):
         lines = report.table(self.ROWS).splitlines()
         self.assertIn("10 M events/s", lines[1])
         self.assertIn("testpmd: 20 M events/s", lines[1])
-        self.assertIn("200 Mbytes", lines[2])
+        self.assertIn("200 MB", lines[2])
+
+    def test_each_row_stands_in_its_section_and_capacities_come_first(self):
+        rows = [make_row(name, [1.0], "us") for name in
+                ("latency_half_p99_us", "capacity_64_p1024_zipf", "capacity_64", "cpu_seconds_per_million_baseline_rsyslog_178")]
+        part = report.page_part({**self.document(), "rows": rows}, "performance.svg")
+        titles = [line for line in part.splitlines() if line.startswith(("### ", "| capa", "| lat", "| cpu"))]
+        self.assertEqual([line.split(":")[0].split(" |")[0] for line in titles],
+                         ["### Capacity", "| capacity_64", "### Partitions", "| capacity_64_p1024_zipf",
+                          "### From receive to durable, 64-byte frames, at parts of the non-drop rate",
+                          "| latency_half_p99_us", "### What users have today",
+                          "| cpu_seconds_per_million_baseline_rsyslog_178"])
 
     def test_the_picture_is_xml_with_a_bar_and_a_mark_a_rate(self):
         tree = xml.etree.ElementTree.fromstring(report.picture(self.ROWS))
@@ -268,6 +284,8 @@ class ReportTest(unittest.TestCase):
         self.assertTrue(new.startswith("# Title\n") and new.endswith(f"{report.END}\nExperiments\n"))
         self.assertNotIn("\nold\n", new)
         self.assertIn("`capacity_64`: a <note>", new)
+        self.assertIn("`ndr_512`: over budget", new)
+        self.assertIn("At most 35 GB of disk", new)
         self.assertIn("only flushes make writes durable", new)
 
     def test_a_page_without_the_marks_is_refused(self):
