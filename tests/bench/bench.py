@@ -175,6 +175,13 @@ def measure_one(bench, measure):
         print(f"scripts/bench: {measure.name}: {why}", file=sys.stderr, flush=True)
 
 
+def expected_seconds(bench, measure):
+    """What a row will probably take, by what the others took of what was expected of them."""
+    expected = sum(MEASURES[done["name"]].seconds for done in bench.measured)
+    taken = sum(done["seconds"] for done in bench.measured)
+    return measure.seconds * (taken / expected if expected else 1.0)
+
+
 def measure_all(bench, options, save):
     """save is called whenever something has been added."""
     began = time.monotonic()
@@ -182,8 +189,9 @@ def measure_all(bench, options, save):
     try:
         while left:
             measure, spent = MEASURES[left[0]], time.monotonic() - began
-            if options.budget and spent + measure.seconds > 60 * options.budget and bench.scale is not TOY:
-                bench.not_run.append({"row": measure.name, "why": f"over budget: takes about {measure.seconds} s, "
+            expected = expected_seconds(bench, measure)
+            if options.budget and spent + expected > 60 * options.budget:
+                bench.not_run.append({"row": measure.name, "why": f"over budget: takes about {expected:.0f} s, "
                                       f"{max(0, 60 * options.budget - spent):.0f} s were left"})
             else:
                 bench.say(f"{measure.name} ({spent:.0f} s since the start)")

@@ -219,6 +219,11 @@ class OrderTest(unittest.TestCase):
         self.assertEqual(last["rows"], [])
         self.assertIn("over budget", last["not_run"][0]["why"])
 
+    def test_what_a_row_will_take_is_learnt_from_those_before(self):
+        # the first one takes no time of the minute that was expected
+        last = self.run_measures(1.1, a=self.work, b=self.work, c=self.work)[-1]
+        self.assertEqual((len(last["rows"]), last["not_run"]), (3, []))
+
     def test_a_run_that_is_ended_keeps_its_rows_and_names_the_others(self):
         last = self.run_measures(None, a=self.work, b=self.stop, c=self.work)[-1]
         self.assertEqual(len(last["rows"]), 1)

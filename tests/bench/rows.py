@@ -14,7 +14,7 @@ import rows_layout
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """seconds: what it was seen to take, at most, when nothing had to be repeated; for --budget."""
+    """seconds: about how long, for --budget, which scales it by how the rows before it went."""
     name: str
     seconds: int
     run: typing.Callable
