@@ -80,7 +80,8 @@ struct sl_lcore {
 	const uint64_t *snapshot_request; // policy word
 };
 
-// One turn of the RX side: a burst from each queue through all stages. Returns the frames received.
+// One turn of the RX side: from each queue a burst, or a few while they are full, through all
+// stages. Returns the frames received.
 uint32_t sl_rx_turn(struct sl_rx *rx);
 
 // The same, and measures its stages: rx->cycles is there.

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-// Keys are gathered into the lanes of one batch and hashed together. A key that is split over mbuf
-// segments, or whose number of words is not that of the burst's first, is hashed by itself.
+// Keys are gathered into the lanes of one batch and hashed together. Bursts of one stream, with
+// keys near the beginning of whole payloads, go the shortest way. In others a key that is split
+// over mbuf segments, or whose number of words is not that of the burst's first, is hashed by
+// itself.
 #include "rx/steer.h"
 
 #include <rte_mbuf.h>
@@ -99,7 +101,7 @@ static void set_partitions(const struct sl_steer_table *table, struct sl_datagra
 	}
 }
 
-void sl_steer_burst(const struct sl_steer_table *table, struct sl_burst *burst)
+static void steer_each(const struct sl_steer_table *table, struct sl_burst *burst)
 {
 	struct sl_siphash_batch batch;
 	uint8_t index_by_lane[SL_BURST_COUNT_MAX];
@@ -129,4 +131,51 @@ void sl_steer_burst(const struct sl_steer_table *table, struct sl_burst *burst)
 	pad_lanes(&batch, lane_count, word_count);
 	table->hash(&batch, word_count, lane_count);
 	set_partitions(table, burst->datagrams, index_by_lane, batch.hash, lane_count);
+}
+
+// Gathers the near keys of a burst of one stream. False when some datagram is of another stream,
+// too short, or split within its key; then the lanes mean nothing.
+static bool gather_near(const struct sl_steer_stream *stream, const struct sl_burst *burst,
+	struct sl_siphash_batch *batch)
+{
+	uint32_t whole_count = stream->key_bytes / 8u, bytes = stream->key_bytes;
+	uint32_t end = stream->near_end;
+	uint32_t odd = 0;
+
+	for (uint32_t i = 0; i < burst->count; i++) {
+		const struct sl_datagram *datagram = &burst->datagrams[i];
+		const struct rte_mbuf *mbuf = burst->mbufs[i];
+		const uint8_t *key_end = rte_pktmbuf_mtod_offset(
+			mbuf, const uint8_t *, datagram->payload_offset + end);
+
+		odd |= (datagram->stream != burst->datagrams[0].stream) |
+			(datagram->payload_bytes < end) |
+			(datagram->payload_offset + end > mbuf->data_len);
+		batch->k0[i] = stream->key.k0;
+		batch->k1[i] = stream->key.k1;
+		for (uint32_t w = 0; w < whole_count; w++)
+			batch->words[w][i] = load_u64(key_end - bytes + 8 * w);
+		batch->words[whole_count][i] = sl_siphash_last_word(load_u64(key_end - 8), bytes);
+	}
+	return odd == 0;
+}
+
+void sl_steer_burst(const struct sl_steer_table *table, struct sl_burst *burst)
+{
+	struct sl_siphash_batch batch;
+	const struct sl_steer_stream *stream;
+	uint32_t word_count;
+
+	if (burst->count == 0)
+		return;
+	stream = &table->streams[burst->datagrams[0].stream];
+	if (stream->near_end == 0 || sl_unlikely(!gather_near(stream, burst, &batch))) {
+		steer_each(table, burst);
+		return;
+	}
+	word_count = sl_siphash_word_count(stream->key_bytes);
+	pad_lanes(&batch, burst->count, word_count);
+	table->hash(&batch, word_count, burst->count);
+	for (uint32_t i = 0; i < burst->count; i++)
+		set_partition(&burst->datagrams[i], stream, batch.hash[i]);
 }

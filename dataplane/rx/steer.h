@@ -12,12 +12,17 @@
 
 struct sl_store_meta;
 
+// A key that ends here or before may be read from any accepted datagram without a look at its
+// length: headers and key are far shorter than an mbuf's data room.
+#define SL_STEER_NEAR_BYTES 512u
+
 struct sl_steer_stream {
 	struct sl_siphash_key key;
 	uint32_t partition_count;
 	uint16_t first_partition;
 	uint8_t by_flow; // else by payload bytes
 	uint16_t key_offset, key_bytes; // of the payload
+	uint16_t near_end; // where a key near the payload's beginning ends; 0: it does not
 };
 
 struct sl_steer_table {

@@ -62,6 +62,15 @@ static void deal_rings(struct sl_steer_table *table, const struct sl_config *con
 	table->ring_count = ring_total;
 }
 
+static uint16_t near_end(const struct sl_config_stream *stream)
+{
+	uint32_t end = stream->key_offset + stream->key_bytes;
+	bool is_near = stream->key_kind != SL_KEY_FLOW && end <= SL_STEER_NEAR_BYTES &&
+		sl_siphash_word_count(stream->key_bytes) <= SL_SIPHASH_BATCH_WORDS_MAX;
+
+	return is_near ? (uint16_t)end : 0;
+}
+
 void sl_steer_init(struct sl_steer_table *table, const struct sl_config *config,
 	const struct sl_store_meta *meta, const uint16_t *meta_index_by_stream,
 	uint32_t worker_count)
@@ -83,6 +92,7 @@ void sl_steer_init(struct sl_steer_table *table, const struct sl_config *config,
 			.by_flow = from->key_kind == SL_KEY_FLOW,
 			.key_offset = (uint16_t)from->key_offset,
 			.key_bytes = (uint16_t)from->key_bytes,
+			.near_end = near_end(from),
 		};
 	}
 }

@@ -30,26 +30,32 @@ static void copy_segments(
 		memcpy(target, linear, bytes);
 }
 
-// Small payloads are copied in one or four 16-byte steps whatever their length: the batch has room
-// to overshoot (SL_LANE_TAIL_BYTES), and an mbuf's data room is far longer than 64 bytes behind any
-// header.
-static inline void copy_payload(
+static __attribute__((noinline)) void copy_long(
 	char *target, const struct rte_mbuf *mbuf, uint32_t offset, uint32_t bytes)
 {
-	const char *source = rte_pktmbuf_mtod_offset(mbuf, const char *, offset);
-
-	if (sl_unlikely(offset + bytes > mbuf->data_len)) {
+	if (sl_unlikely(offset + bytes > mbuf->data_len))
 		copy_segments(target, mbuf, offset, bytes);
-	} else if (bytes <= 32) {
-		rte_mov32((uint8_t *)target, (const uint8_t *)source);
-	} else if (bytes <= 64) {
-		rte_mov64((uint8_t *)target, (const uint8_t *)source);
-	} else {
-		rte_memcpy(target, source, bytes);
-	}
+	else
+		rte_memcpy(target, rte_pktmbuf_mtod_offset(mbuf, const char *, offset), bytes);
 }
 
-static inline void put_run_header(struct sl_lane *lane, enum sl_run_type type, uint32_t bytes,
+// Small payloads are copied in one or four 16-byte steps whatever their length: the batch has room
+// to overshoot (SL_LANE_TAIL_BYTES), and an mbuf's data room is far longer than 64 bytes behind any
+// header. Inlined: the call alone was a tenth of an event's instructions.
+static SL_ALWAYS_INLINE void copy_payload(
+	char *target, const struct rte_mbuf *mbuf, uint32_t offset, uint32_t bytes)
+{
+	const uint8_t *source = rte_pktmbuf_mtod_offset(mbuf, const uint8_t *, offset);
+
+	if (sl_unlikely((bytes > 64) | (offset + bytes > mbuf->data_len)))
+		copy_long(target, mbuf, offset, bytes);
+	else if (bytes <= 32)
+		rte_mov32((uint8_t *)target, source);
+	else
+		rte_mov64((uint8_t *)target, source);
+}
+
+static inline void put_run_header(char *at, enum sl_run_type type, uint32_t bytes,
 	uint32_t delta_ns, uint16_t partition, uint16_t source)
 {
 	struct sl_run_header header = {
@@ -59,16 +65,21 @@ static inline void put_run_header(struct sl_lane *lane, enum sl_run_type type, u
 		.source = source,
 	};
 
-	memcpy(lane->cursor, &header, sizeof(header));
-	lane->cursor += sizeof(header);
+	memcpy(at, &header, sizeof(header));
+}
+
+static void put_other_run(
+	struct sl_lane *lane, enum sl_run_type type, const void *data, uint32_t bytes)
+{
+	put_run_header(lane->cursor, type, bytes, 0, 0, SL_RUN_SOURCE_NONE);
+	memcpy(lane->cursor + sizeof(struct sl_run_header), data, bytes);
+	lane->cursor += sizeof(struct sl_run_header) + bytes;
 	lane->run_count++;
 }
 
 static void put_time_run(struct sl_lane *lane, uint64_t time_base_ns)
 {
-	put_run_header(lane, SL_RUN_TIME, sizeof(time_base_ns), 0, 0, SL_RUN_SOURCE_NONE);
-	memcpy(lane->cursor, &time_base_ns, sizeof(time_base_ns));
-	lane->cursor += sizeof(time_base_ns);
+	put_other_run(lane, SL_RUN_TIME, &time_base_ns, sizeof(time_base_ns));
 	lane->run_time_base_ns = time_base_ns;
 }
 
@@ -116,9 +127,7 @@ static bool put_source(struct sl_lane *lane, const struct sl_event *event, uint3
 	}
 	if (!is_new)
 		return true;
-	put_run_header(lane, SL_RUN_SOURCE, sizeof(source), 0, 0, SL_RUN_SOURCE_NONE);
-	memcpy(lane->cursor, &source, sizeof(source));
-	lane->cursor += sizeof(source);
+	put_other_run(lane, SL_RUN_SOURCE, &source, sizeof(source));
 	return true;
 }
 
@@ -147,6 +156,7 @@ static inline bool append_event(struct sl_append *append, const struct sl_event 
 	uint64_t receive_ns = sl_mbuf_receive_ns(event->mbuf);
 	uint16_t source = SL_RUN_SOURCE_NONE;
 	uint32_t delta_ns;
+	char *run;
 
 	// Without an open batch cursor and limit are NULL, so there is no room either.
 	if (sl_unlikely(lane->limit - lane->cursor < (ptrdiff_t)run_bytes ||
@@ -164,10 +174,14 @@ static inline bool append_event(struct sl_append *append, const struct sl_event 
 		goto refuse;
 	delta_ns = time_delta(lane, receive_ns);
 	count_in_table(lane, partition, event->partition);
-	put_run_header(
-		lane, SL_RUN_EVENT, event->payload_bytes, delta_ns, event->partition, source);
-	copy_payload(lane->cursor, event->mbuf, event->payload_offset, event->payload_bytes);
-	lane->cursor += event->payload_bytes;
+	// By a copy of the cursor: through the lane each event would wait for the last one's
+	// stores, which may be to the lane for all that the compiler knows.
+	run = lane->cursor;
+	put_run_header(run, SL_RUN_EVENT, event->payload_bytes, delta_ns, event->partition, source);
+	copy_payload(run + sizeof(struct sl_run_header), event->mbuf, event->payload_offset,
+		event->payload_bytes);
+	lane->cursor = run + run_bytes;
+	lane->run_count++;
 	lane->event_count++;
 	lane->event_bytes += event->payload_bytes;
 	return true;

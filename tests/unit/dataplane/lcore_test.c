@@ -177,6 +177,21 @@ static void expect_identities(
 			sum(worked->drops, SL_DROP_STAGE_APPEND, SL_DROP_STAGE_APPEND));
 }
 
+static void a_turn_takes_a_few_full_bursts(void)
+{
+	uint32_t taken_count;
+
+	open_lcores(true);
+	send_frames(SL_BURST_COUNT_MAX * 2 + 10);
+	taken_count = sl_rx_turn(&rx);
+	CU_ASSERT_EQUAL(taken_count, SL_BURST_COUNT_MAX * 2 + 10);
+	CU_ASSERT_EQUAL(rx.counters->bursts, 3);
+	CU_ASSERT_EQUAL(rx.counters->turns, 1);
+	CU_ASSERT_EQUAL(sl_rx_turn(&rx), 0);
+	sl_worker_flush(&worker);
+	close_lcores();
+}
+
 static bool snapshot_is_whole(uint32_t lcore_count, uint64_t id)
 {
 	for (uint32_t i = 0; i < lcore_count; i++) {
@@ -372,6 +387,7 @@ static void every_mbuf_of_a_run_comes_back(void)
 }
 
 static const struct sl_test tests[] = {
+	SL_TEST(a_turn_takes_a_few_full_bursts),
 	SL_TEST(two_lcores_store_what_they_receive_and_every_snapshot_adds_up),
 	SL_TEST(one_lcore_that_does_both_needs_no_ring),
 	SL_TEST(stages_are_measured_once_each_on_two_lcores),

@@ -145,22 +145,23 @@ static void a_flow_is_addresses_and_ports_in_network_order(void)
 
 // Keys of one burst are hashed together, but for those that differ from the first in their number
 // of words or are divided.
-static void a_burst_of_unlike_keys_is_steered_as_each_alone(void)
+static void steer_unlike_keys(uint32_t key_bytes_max, uint32_t step)
 {
 	static const char payload[] = "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdef";
 	static struct sl_burst burst;
 	uint32_t key_bytes[SL_BURST_COUNT_MAX];
 
-	make_stream(SL_KEY_BYTES, 2, 45);
+	make_stream(SL_KEY_BYTES, 2, key_bytes_max);
 	for (uint32_t first = 0; first < 51; first++) {
 		for (uint32_t i = 0; i < SL_BURST_COUNT_MAX; i++) {
-			uint32_t bytes = (first + i * i) % 51;
+			uint32_t bytes = 50 - (first + i * i) / step % 51;
 
-			key_bytes[i] = bytes <= 2 ? 0 : SL_MIN(bytes - 2, 45u);
-			burst.mbufs[i] = datagram_make(&(struct datagram_spec){.payload = payload,
-							       .payload_bytes = bytes,
-							       .first_bytes = i % 5 == 4 ? 44 : 0},
-				&burst.datagrams[i]);
+			key_bytes[i] = bytes <= 2 ? 0 : SL_MIN(bytes - 2, key_bytes_max);
+			burst.mbufs[i] =
+				datagram_make(&(struct datagram_spec){.payload = payload,
+						      .payload_bytes = bytes,
+						      .first_bytes = i % 50 == 40 ? 44 : 0},
+					&burst.datagrams[i]);
 		}
 		burst.count = SL_BURST_COUNT_MAX - first;
 		sl_steer_burst(&table, &burst);
@@ -170,6 +171,18 @@ static void a_burst_of_unlike_keys_is_steered_as_each_alone(void)
 		rte_pktmbuf_free_bulk(burst.mbufs, SL_BURST_COUNT_MAX);
 	}
 	CU_ASSERT_EQUAL(datagrams_held(), 0);
+}
+
+// With a large step most bursts are alike, with one datagram or none that is too short or divided.
+static void a_burst_of_unlike_keys_is_steered_as_each_alone(void)
+{
+	static const uint32_t key_bytes_max[] = {0, 3, 7, 8, 15, 39, 40, 45};
+
+	for (uint32_t k = 0; k < SL_ARRAY_COUNT(key_bytes_max); k++) {
+		steer_unlike_keys(key_bytes_max[k], 1);
+		steer_unlike_keys(key_bytes_max[k], 100);
+		steer_unlike_keys(key_bytes_max[k], 1000);
+	}
 }
 
 // Streams of these sizes, from partition 0 on.
