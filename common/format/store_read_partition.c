@@ -126,10 +126,12 @@ static int follows_expired_term(
 	if (read->last_term == 0 || entry->term < read->last_term + 2)
 		return 0;
 	unknown_count = entry->term - read->last_term - 1;
+	for (uint32_t i = 0; i < terms->count; i++)
+		begins_here |= terms->terms[i].term == entry->term &&
+			terms->terms[i].start == entry->first_offset;
 	for (uint32_t i = 0; i < terms->count && result == 0; i++) {
 		const struct sl_store_term *term = &terms->terms[i];
 
-		begins_here |= term->term == entry->term && term->start == entry->first_offset;
 		if (term->term <= read->last_term || term->term >= entry->term)
 			continue;
 		unknown_count--;

@@ -142,7 +142,7 @@ static int start(void)
 static void *run_reader(void *argument SL_UNUSED)
 {
 	while (process.readers_may_go) {
-		sim_judge_live((uint16_t)sim_below(sim_oracle_partition_count()), partitions);
+		sim_judge_live((uint16_t)sim_below(process.life->partition_count), partitions);
 		sim_task_sleep(sim_between(100, 5000) * SL_NS_PER_US);
 	}
 	return NULL;
@@ -163,7 +163,7 @@ static void serve(void)
 		.workers = process.workers,
 		.worker_count = life->worker_count,
 		.worker_by_partition = steer.worker_by_partition,
-		.partition_count = sim_oracle_partition_count(),
+		.partition_count = life->partition_count,
 		.payload_bytes_max = life->payload_bytes_max,
 		.event_count = life->event_count,
 	};

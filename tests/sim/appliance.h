@@ -12,6 +12,7 @@
 struct sim_life {
 	// What is to happen.
 	const struct sl_config *config;
+	uint32_t partition_count; // of its streams, which are the store's first
 	uint32_t worker_count;
 	uint32_t event_count;
 	uint32_t payload_bytes_max;

@@ -156,8 +156,15 @@ void sim_oracle_check_event(
 
 void sim_oracle_started(const struct sl_store *store)
 {
-	assert(store->meta.header.partition_count == model_count);
-	for (uint32_t p = 0; p < model_count; p++) {
+	uint32_t partition_count = store->meta.header.partition_count;
+
+	assert(partition_count <= model_count);
+	for (uint32_t p = partition_count; p < model_count; p++) {
+		if (models[p].acknowledged > 0)
+			sim_fail(
+				"partition %u is gone, with %lu events", p, models[p].acknowledged);
+	}
+	for (uint32_t p = 0; p < partition_count; p++) {
 		struct model *model = &models[p];
 		uint64_t next_offset = store->partitions[p].next_offset;
 

@@ -22,6 +22,7 @@
 // What the seed draws once.
 struct plan {
 	struct sl_config config;
+	struct sl_config part; // with its first stream and class only
 	uint32_t partition_count;
 	uint32_t payload_bytes_max;
 	uint32_t life_count;
@@ -103,6 +104,8 @@ static bool draw_plan(struct plan *plan)
 
 		is_durable[p] = plan->config.classes[stream].durability == SL_DURABILITY_DURABLE;
 	}
+	plan->part = plan->config;
+	plan->part.stream_count = plan->part.class_count = 1;
 	plan->life_count = (uint32_t)sim_between(2, 5);
 	plan->is_disk_small = sim_chance(100);
 	sim_oracle_begin(plan->partition_count, is_durable, may_expire);
@@ -146,8 +149,12 @@ static uint64_t draw_crash_call(void)
 
 static void draw_life(const struct plan *plan, struct sim_life *life, bool is_last)
 {
+	bool is_part = !is_last && sim_chance(100);
+
 	*life = (struct sim_life){
-		.config = &plan->config,
+		.config = is_part ? &plan->part : &plan->config,
+		.partition_count =
+			plan->partition_count / (is_part ? plan->config.stream_count : 1),
 		.worker_count = (uint32_t)sim_between(1, 3),
 		.event_count = (uint32_t)sim_between(10, 600),
 		.payload_bytes_max = plan->payload_bytes_max,
@@ -159,8 +166,9 @@ static void draw_life(const struct plan *plan, struct sim_life *life, bool is_la
 		sim_weather_set(SIM_WEATHER_CLEAR, 0, false);
 		sim_disk_make_room();
 	}
-	sim_log_note("life with %u workers, %u events, crash at call %lu, weather %s",
-		life->worker_count, life->event_count, life->crash_call, sim_weather_name());
+	sim_log_note("life with %u streams, %u workers, %u events, crash at call %lu, weather %s",
+		life->config->stream_count, life->worker_count, life->event_count, life->crash_call,
+		sim_weather_name());
 }
 
 static void check_result(const struct plan *plan, const struct sim_life *life, bool is_last)

@@ -169,6 +169,7 @@ static void make_expired_middle(uint64_t term3_start)
 
 static void a_term_that_expired_between_two_others_leaves_a_hole_that_is_no_damage(void)
 {
+	const struct sl_partition_state term2 = state(0, 2, 4, 9);
 	struct sl_store_report report;
 	struct sl_err err = {0};
 	struct seen seen = {0};
@@ -177,6 +178,16 @@ static void a_term_that_expired_between_two_others_leaves_a_hole_that_is_no_dama
 	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
 	CU_ASSERT_EQUAL(seen.count, 7);
 	CU_ASSERT_EQUAL(report.next_offset, 12);
+	sl_test_store_destroy(&made);
+	// Nor when the checkpoint of a later segment still names the term.
+	seen = (struct seen){0};
+	make_expired_middle(9);
+	sl_test_segment_open(&made, 1);
+	sl_test_segment_open(&made, 1);
+	sl_test_states_write(&made, 1, SL_BATCH_CHECKPOINT, &term2, 1);
+	unlink(sl_test_segment_path(&made, 1, 1));
+	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, 7);
 	sl_test_store_destroy(&made);
 	// The term began before what is left of it: that is missing.
 	seen = (struct seen){0};
