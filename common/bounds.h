@@ -12,6 +12,7 @@
 #define SL_STREAM_COUNT_MAX 64
 #define SL_CLASS_COUNT_MAX 8
 #define SL_STORE_PATH_COUNT_MAX 8 // drives of a store
+#define SL_WORKER_LANE_COUNT_MAX 64 // of one worker: one of each class on each path
 #define SL_LANE_COUNT_MAX 256 // live and ownerless, store-wide
 #define SL_STREAM_PARTITION_COUNT_MAX 4096
 #define SL_PARTITION_COUNT_MAX 65536 // store-wide: partition numbers have 16 bits

@@ -106,7 +106,7 @@ enum sl_lane_state { SL_LANE_ACTIVE, SL_LANE_DISK_FULL, SL_LANE_FAILED, SL_LANE_
 
 struct sl_shm_lane {
 	// Written at start.
-	uint16_t lane, class_index, worker_index, reserved0;
+	uint16_t lane, class_index, worker_index, drive_index;
 	char class_name[SL_NAME_BYTES_MAX];
 	uint32_t durability, in_flight_max;
 	uint64_t epoch;

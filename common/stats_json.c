@@ -172,10 +172,10 @@ static json_t *lane_status(const struct sl_shm *shm, uint32_t index)
 	json_t *worker =
 		lane->worker_index == SL_LANE_NONE ? json_null() : json_integer(lane->worker_index);
 
-	return json_pack("{s:i, s:o, s:o, s:s, s:s, s:i, s:I, s:I, s:I, s:I}", "lane",
-		(int)lane->lane, "class", TEXT(lane->class_name), "worker", worker, "durability",
-		NAME_OF(durability_names, lane->durability), "state",
-		NAME_OF(lane_state_names, SL_LOAD(lane->state)), "in_flight_max",
+	return json_pack("{s:i, s:o, s:o, s:i, s:s, s:s, s:i, s:I, s:I, s:I, s:I}", "lane",
+		(int)lane->lane, "class", TEXT(lane->class_name), "worker", worker, "drive",
+		(int)lane->drive_index, "durability", NAME_OF(durability_names, lane->durability),
+		"state", NAME_OF(lane_state_names, SL_LOAD(lane->state)), "in_flight_max",
 		(int)lane->in_flight_max, "epoch", COUNT(lane->epoch), "recovered_events",
 		COUNT(lane->recovered_events), "recovered_batches", COUNT(lane->recovered_batches),
 		"recovery_us", COUNT(lane->recovery_us));

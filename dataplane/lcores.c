@@ -26,7 +26,7 @@ static uint32_t uring_entry_count(const struct sl_worker *worker)
 static int make_uring(struct sl_dataplane *dataplane, struct sl_worker *worker,
 	uint32_t worker_index, struct sl_err *err)
 {
-	struct iovec regions[SL_CLASS_COUNT_MAX];
+	struct iovec regions[SL_WORKER_LANE_COUNT_MAX];
 
 	for (uint32_t i = 0; i < dataplane->store.lane_count; i++) {
 		struct sl_store_lane *lane = &dataplane->store.lanes[i];
@@ -38,7 +38,8 @@ static int make_uring(struct sl_dataplane *dataplane, struct sl_worker *worker,
 			.iov_base = lane->memory,
 			.iov_len = (size_t)lane->lane.batch_count * lane->lane.batch_bytes,
 		};
-		worker->append.lanes[lane->class_index] = &lane->lane;
+		assert(lane->slot == worker->lane_count);
+		worker->append.lanes[lane->slot] = &lane->lane;
 		worker->append.lane_count =
 			SL_MAX(worker->append.lane_count, lane->class_index + 1u);
 		worker->lanes[worker->lane_count++] = &lane->lane;

@@ -102,13 +102,14 @@ static void plan_lanes(struct sl_memory_plan *plan, const struct sl_config *conf
 	uint32_t share = (partitions + layout->worker_count - 1) / layout->worker_count;
 
 	for (uint32_t i = 0; i < config->class_count; i++)
-		bytes += layout->worker_count *
+		bytes += layout->worker_count * config->store.path_count *
 			SL_ALIGN_UP(sl_lane_memory_bytes(config->store.in_flight_max, share,
 					    config->classes[i].batch_bytes),
 				2 * SL_MIB);
 	add_item(plan, "batches", true, bytes,
-		"%u workers x %u classes, %u under way in each lane, an open one, a checkpoint's",
-		layout->worker_count, config->class_count, config->store.in_flight_max);
+		"%u workers x %u classes x %u paths, %u under way in each lane, an open one, a checkpoint's",
+		layout->worker_count, config->class_count, config->store.path_count,
+		config->store.in_flight_max);
 }
 
 int sl_memory_plan_make(struct sl_memory_plan *plan, const struct sl_config *config,

@@ -120,11 +120,9 @@ static void describe(struct sl_dataplane *dataplane)
 	struct sl_shm *shm = &dataplane->shm;
 
 	snprintf(shm->header->store_path, sizeof(shm->header->store_path), "%s",
-		dataplane->config.store.path);
+		dataplane->store.paths[0].path);
 	snprintf(shm->header->config_path, sizeof(shm->header->config_path), "%s",
 		dataplane->config.path);
-	snprintf(shm->drives[0].path, sizeof(shm->drives[0].path), "%s",
-		dataplane->config.store.path);
 	for (uint32_t i = 0; i < dataplane->config.stream_count; i++) {
 		const struct sl_store_meta_stream *stream =
 			&dataplane->store.meta.streams[dataplane->store.meta_index_by_stream[i]];
@@ -150,7 +148,7 @@ static int init_shm(struct sl_dataplane *dataplane, struct sl_err *err)
 		.lane_count = dataplane->store.lane_count,
 		.stream_count = dataplane->config.stream_count,
 		.partition_count = dataplane->store.meta.header.partition_count,
-		.drive_count = 1,
+		.drive_count = dataplane->store.path_count,
 	};
 
 	if (!has_rings)

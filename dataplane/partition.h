@@ -10,7 +10,7 @@ struct sl_partition {
 	uint64_t batch_number; // of the open batch it last joined; 0 none
 	uint32_t term;
 	uint16_t table_index; // in that batch's table
-	uint8_t lane_slot; // of its worker's lanes: the storage class
+	uint8_t lane_slot; // of its worker's lanes
 	uint8_t keep_source;
 	uint64_t term_start;
 };

@@ -159,7 +159,9 @@ void sl_config_complete(const struct sl_config_reader *reader, struct sl_config 
 	complete_memory(reader, config);
 	complete_streams(reader, config);
 	complete_classes(reader, config);
-	config->store.path = raw->store->paths[0];
+	config->store.path_count = raw->store->paths_count;
+	for (uint32_t i = 0; i < config->store.path_count; i++)
+		config->store.paths[i] = raw->store->paths[i];
 	config->store.segment_bytes =
 		uint_of(raw->store->segment_bytes, SL_CONFIG_KEY_store_segment_bytes);
 	config->store.format_bytes_per_s =

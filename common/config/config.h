@@ -52,7 +52,8 @@ struct sl_config {
 	struct sl_config_class classes[SL_CLASS_COUNT_MAX]; // one "default" when the file has none
 	uint32_t class_count;
 	struct {
-		const char *path; // store.paths[0]; several drives come later
+		const char *paths[SL_STORE_PATH_COUNT_MAX];
+		uint32_t path_count;
 		uint64_t segment_bytes; // multiple of 4096; default 1 GiB
 		uint64_t format_bytes_per_s; // new segments are written once ahead at this rate
 		uint64_t reserve_bytes; // free space that births leave; default segment_bytes

@@ -253,12 +253,28 @@ static int check_class(
 	return 0;
 }
 
+static int check_paths(const struct sl_config_reader *reader, const struct sl_config *config)
+{
+	for (uint32_t i = 0; i < config->store.path_count; i++) {
+		struct sl_config_place place = {
+			.section = SL_CONFIG_store, .key = "paths", .item = (int)i};
+
+		for (uint32_t j = 0; j < i; j++)
+			if (strcmp(config->store.paths[i], config->store.paths[j]) == 0)
+				return sl_config_fail(
+					reader, place, "is listed twice: list each path once");
+	}
+	return 0;
+}
+
 int sl_config_check_meaning(const struct sl_config_reader *reader, struct sl_config *config)
 {
 	int code = check_ports(reader, config);
 
 	if (code == 0)
 		code = check_lcores(reader, config);
+	if (code == 0)
+		code = check_paths(reader, config);
 	for (uint32_t i = 0; i < config->class_count && code == 0; i++)
 		code = check_class(reader, config, i);
 	return code != 0 ? code : check_streams(reader, config);

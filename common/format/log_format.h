@@ -40,7 +40,7 @@ enum sl_durability {
 #define SL_STORE_META_SLOT_BYTES (4u * 1024 * 1024)
 
 // Followed by class_count classes, stream_count streams, lane_count lanes, partition_count
-// partitions.
+// partitions, path_count paths. Each path of the store has a copy; they differ in path_index only.
 struct sl_store_meta_header {
 	uint64_t magic;
 	uint32_t version;
@@ -54,7 +54,9 @@ struct sl_store_meta_header {
 	uint32_t reserved0;
 	uint8_t salt[SL_SALT_BYTES];
 	uint64_t segment_bytes; // at creation; each segment file's own length counts
-	uint8_t reserved[56];
+	uint16_t path_index; // of the path that this copy lies on
+	uint16_t path_count; // 0: one, which is not recorded
+	uint8_t reserved[52];
 } SL_PACKED;
 static_assert(sizeof(struct sl_store_meta_header) == 128, "on-disk struct");
 
@@ -92,11 +94,17 @@ struct sl_store_meta_partition { // index = partition number
 	uint16_t reserved;
 } SL_PACKED;
 static_assert(sizeof(struct sl_store_meta_partition) == 16, "on-disk struct");
+
+struct sl_store_meta_path { // index = path index
+	char path[SL_PATH_BYTES_MAX]; // when last started, zero-terminated
+} SL_PACKED;
+static_assert(sizeof(struct sl_store_meta_path) == 1024, "on-disk struct");
 static_assert(sizeof(struct sl_store_meta_header) +
 			SL_CLASS_COUNT_MAX * sizeof(struct sl_store_meta_class) +
 			SL_STREAM_COUNT_MAX * sizeof(struct sl_store_meta_stream) +
 			SL_LANE_COUNT_MAX * sizeof(struct sl_store_meta_lane) +
-			SL_PARTITION_COUNT_MAX * sizeof(struct sl_store_meta_partition) <=
+			SL_PARTITION_COUNT_MAX * sizeof(struct sl_store_meta_partition) +
+			SL_STORE_PATH_COUNT_MAX * sizeof(struct sl_store_meta_path) <=
 		SL_STORE_META_SLOT_BYTES,
 	"a slot holds the largest store");
 

@@ -51,12 +51,15 @@ static size_t store_length(const void *slot, size_t bytes)
 	if (header->class_count > SL_CLASS_COUNT_MAX ||
 		header->stream_count > SL_STREAM_COUNT_MAX ||
 		header->lane_count > SL_LANE_COUNT_MAX ||
-		header->partition_count > SL_PARTITION_COUNT_MAX)
+		header->partition_count > SL_PARTITION_COUNT_MAX ||
+		header->path_count > SL_STORE_PATH_COUNT_MAX ||
+		header->path_index >= SL_MAX(header->path_count, 1u))
 		return 0;
 	length += header->class_count * sizeof(struct sl_store_meta_class);
 	length += header->stream_count * sizeof(struct sl_store_meta_stream);
 	length += header->lane_count * sizeof(struct sl_store_meta_lane);
 	length += header->partition_count * sizeof(struct sl_store_meta_partition);
+	length += header->path_count * sizeof(struct sl_store_meta_path);
 	return length == header->byte_length && length <= bytes ? length : 0;
 }
 
@@ -368,8 +371,11 @@ int sl_store_meta_read(struct sl_store_meta *meta, const char *store_path, struc
 	COPY(streams, header->stream_count);
 	COPY(lanes, header->lane_count);
 	COPY(partitions, header->partition_count);
+	COPY(paths, header->path_count);
 #undef COPY
 	slots_free(&slots);
+	for (uint32_t i = 0; i < SL_STORE_PATH_COUNT_MAX; i++)
+		meta->paths[i].path[SL_PATH_BYTES_MAX - 1] = '\0';
 	return 0;
 }
 
@@ -395,6 +401,7 @@ int sl_store_meta_write(struct sl_store_meta *meta, const char *store_path, stru
 	COPY(streams, header->stream_count);
 	COPY(lanes, header->lane_count);
 	COPY(partitions, header->partition_count);
+	COPY(paths, header->path_count);
 #undef COPY
 	header->byte_length = (uint32_t)(next - slot);
 	memcpy(slot, header, sizeof(*header));

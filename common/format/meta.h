@@ -15,17 +15,38 @@ struct sl_store_meta {
 	struct sl_store_meta_stream *streams;
 	struct sl_store_meta_lane *lanes;
 	struct sl_store_meta_partition *partitions;
+	struct sl_store_meta_path paths[SL_STORE_PATH_COUNT_MAX]; // header.path_count of them
 };
 
-// Reads STORE/store.meta: the valid slot of the higher generation. Returns 0; -ENOENT without a
-// file; -EPROTO for an unknown version (never overwritten); -EBADMSG when no slot is valid; err is
-// filled. The caller owns *meta.
+// How many paths the store lies on.
+static inline uint32_t sl_store_meta_path_count(const struct sl_store_meta *meta)
+{
+	return SL_MAX(meta->header.path_count, (uint16_t)1);
+}
+
+// Reads STORE/store.meta, one path's copy: the valid slot of the higher generation. Returns 0;
+// -ENOENT without a file; -EPROTO for an unknown version (never overwritten); -EBADMSG when no slot
+// is valid; err is filled. The caller owns *meta.
 int sl_store_meta_read(struct sl_store_meta *meta, const char *store_path, struct sl_err *err);
 
 // Writes meta with generation + 1 into the slot of the lower generation, then fdatasync (and fsync
 // of the directory when the file was created). Updates meta->header.generation. The other slot is
 // never touched, so a torn write leaves the old state.
 int sl_store_meta_write(struct sl_store_meta *meta, const char *store_path, struct sl_err *err);
+
+// One path of a store, for a write of all copies.
+struct sl_store_meta_place {
+	const char *path;
+	uint16_t index; // path_index of the copy
+};
+
+// The same on several paths, in this order, all with one generation: above that of meta and of what
+// is there. Returns 0, or the first path's error: then those before it have the new state.
+int sl_store_meta_write_all(struct sl_store_meta *meta, const struct sl_store_meta_place *places,
+	uint32_t place_count, struct sl_err *err);
+
+// fdatasync of a copy that is to be relied on: who wrote it may have been killed before its flush.
+int sl_store_meta_flush(const char *store_path, struct sl_err *err);
 
 // Resizes the tables to the counts given (new records zeroed, old ones kept) and sets the header's
 // counts. -ENOMEM.

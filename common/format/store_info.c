@@ -195,8 +195,9 @@ static int look_at_lanes(struct sl_store_info *info, const char *path, struct sl
 		look.lane = lane;
 		memset(look.places, 0, look.partition_count * sizeof(*look.places));
 		lane->lane = info->meta.lanes[i].lane;
-		result = sl_lane_path(lane->path, path, lane->lane, err);
-		if (result == 0 && sl_lane_meta_read(&meta, lane->path, &lane->damage) == 0) {
+		if (sl_store_paths_lane(&info->paths, &info->meta, lane->lane, lane->path,
+			    &lane->damage) == 0 &&
+			sl_lane_meta_read(&meta, lane->path, &lane->damage) == 0) {
 			lane->epoch = meta.epoch;
 			look_at_lane(&look, &lane->damage);
 		}
@@ -211,9 +212,7 @@ int sl_store_info_read(struct sl_store_info *info, const char *path, struct sl_e
 	int result;
 
 	*info = (struct sl_store_info){0};
-	result = sl_store_meta_read(&info->meta, path, err);
-	if (result == -ENOENT)
-		sl_err_set(err, result, "%s holds no store: it has no " SL_STORE_META_NAME, path);
+	result = sl_store_paths_find(&info->paths, &info->meta, &path, 1, err);
 	if (result < 0)
 		return result;
 	info->id = sl_store_id(info->meta.header.salt);

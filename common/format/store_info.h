@@ -7,7 +7,7 @@
 #include "base.h"
 #include "bounds.h"
 #include "err.h"
-#include "format/meta.h"
+#include "format/store_paths.h"
 
 struct sl_store_info_lane {
 	uint16_t lane;
@@ -27,6 +27,7 @@ struct sl_store_info_partition {
 
 struct sl_store_info {
 	struct sl_store_meta meta;
+	struct sl_store_paths paths;
 	uint64_t id; // a hash of the salt, which itself is nobody's to see
 	struct sl_store_info_lane *lanes; // meta.header.lane_count
 	struct sl_store_info_partition *partitions; // meta.header.partition_count

@@ -3,6 +3,7 @@
 
 #include "format/lane_judge.h"
 #include "format/segment_list.h"
+#include "format/store_paths.h"
 #include "format/store_stretches.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@ struct store_judge {
 	struct sl_judgement *judgement;
 	struct sl_err *err;
 	struct sl_store_meta meta;
+	struct sl_store_paths paths;
 	struct sl_store_stretches *stretches;
 	struct sl_read_ahead *reader;
 	bool is_finished; // every lane was read to its end
@@ -46,15 +48,16 @@ static int judge_store_meta(struct store_judge *judge)
 {
 	const char *path = judge->config->path;
 	enum sl_meta_slot_state states[2];
-	int result = sl_store_meta_read(&judge->meta, path, judge->err);
+	int result = sl_store_paths_find(&judge->paths, &judge->meta, &path, 1, judge->err);
 
-	if (result == -ENOENT)
-		return sl_err_set(judge->err, result,
-			"%s holds no store: it has no " SL_STORE_META_NAME, path);
-	if (result == 0)
+	for (uint32_t i = 0; result == 0 && i < judge->paths.count; i++) {
+		path = judge->paths.paths[i];
+		if (path[0] == '\0')
+			continue;
 		result = sl_store_meta_slots(states, path, judge->err);
-	if (result == 0)
-		judge_slots(judge, states, SL_LANE_NONE, path, SL_STORE_META_NAME);
+		if (result == 0)
+			judge_slots(judge, states, SL_LANE_NONE, path, SL_STORE_META_NAME);
+	}
 	return result;
 }
 
@@ -168,7 +171,7 @@ static int judge_lane(struct store_judge *judge, const struct sl_store_meta_lane
 	struct sl_segment_list list;
 	char path[SL_PATH_BYTES_MAX];
 	uint64_t epoch;
-	int result = sl_lane_path(path, judge->config->path, lane->lane, judge->err);
+	int result = sl_store_paths_lane(&judge->paths, &judge->meta, lane->lane, path, judge->err);
 
 	if (result < 0)
 		return result;
@@ -197,31 +200,40 @@ static bool is_named(const struct sl_store_meta *meta, uint32_t lane)
 }
 
 // A lane gets its first segment when store.meta names it, not before.
+static int judge_unnamed_lane(struct store_judge *judge, const char *store_path, uint16_t lane)
+{
+	struct sl_segment_list list;
+	char path[SL_PATH_BYTES_MAX];
+	int result = sl_lane_path(path, store_path, lane, judge->err);
+
+	if (result == 0)
+		result = sl_segment_list_read(&list, path, judge->err);
+	if (result < 0)
+		return result == -ENOENT ? 0 : result;
+	if (list.count > 0)
+		sl_judgement_add(judge->judgement, SL_FINDING_LANE_UNNAMED, SL_FINDING_LOSS, lane,
+			path,
+			SL_STORE_META_NAME " does not name this lane, which holds %zu "
+					   "segments: its newest state is lost",
+			list.count);
+	sl_segment_list_free(&list);
+	return 0;
+}
+
 static int judge_unnamed_lanes(struct store_judge *judge)
 {
-	for (uint32_t lane = 0; lane < SL_LANE_COUNT_MAX; lane++) {
-		struct sl_segment_list list;
-		char path[SL_PATH_BYTES_MAX];
-		int result;
+	int result = 0;
 
-		if (is_named(&judge->meta, lane))
-			continue;
-		result = sl_lane_path(path, judge->config->path, (uint16_t)lane, judge->err);
-		if (result == 0)
-			result = sl_segment_list_read(&list, path, judge->err);
-		if (result == -ENOENT)
-			continue;
-		if (result < 0)
-			return result;
-		if (list.count > 0)
-			sl_judgement_add(judge->judgement, SL_FINDING_LANE_UNNAMED, SL_FINDING_LOSS,
-				(uint16_t)lane, path,
-				SL_STORE_META_NAME " does not name this lane, which holds %zu "
-						   "segments: its newest state is lost",
-				list.count);
-		sl_segment_list_free(&list);
+	for (uint32_t i = 0; i < judge->paths.count; i++) {
+		const char *path = judge->paths.paths[i];
+
+		for (uint32_t lane = 0; path[0] != '\0' && result == 0 && lane < SL_LANE_COUNT_MAX;
+			lane++) {
+			if (!is_named(&judge->meta, lane))
+				result = judge_unnamed_lane(judge, path, (uint16_t)lane);
+		}
 	}
-	return 0;
+	return result;
 }
 
 static int judge_store(struct store_judge *judge)

@@ -28,34 +28,43 @@ static int check_meta(const struct sl_store_meta *meta, const char *path, struct
 	return 0;
 }
 
-int sl_store_reader_open(struct sl_store_reader **opened, const char *path, struct sl_err *err)
+static int open_store(struct sl_store_reader *store, const char *const *paths, uint32_t path_count,
+	struct sl_err *err)
+{
+	int result = sl_store_paths_find(&store->paths, &store->meta, paths, path_count, err);
+
+	if (result < 0)
+		return result;
+	if (snprintf(store->path, sizeof(store->path), "%s", paths[0]) >= (int)sizeof(store->path))
+		return sl_err_set(err, -ENAMETOOLONG, "the store's path is longer than %d bytes",
+			SL_PATH_BYTES_MAX - 1);
+	result = check_meta(&store->meta, paths[0], err);
+	if (result < 0)
+		return result;
+	store->salt_crc = sl_batch_salt_crc(store->meta.header.salt);
+	return sl_store_terms_learn(store, err);
+}
+
+int sl_store_reader_open_paths(struct sl_store_reader **opened, const char *const *paths,
+	uint32_t path_count, struct sl_err *err)
 {
 	struct sl_store_reader *store = calloc(1, sizeof(*store));
 	int result;
 
 	*opened = NULL;
 	if (store == NULL)
-		return sl_err_set(err, -ENOMEM, "no memory to open the store %s", path);
-	if (snprintf(store->path, sizeof(store->path), "%s", path) >= (int)sizeof(store->path)) {
-		free(store);
-		return sl_err_set(err, -ENAMETOOLONG, "the store's path is longer than %d bytes",
-			SL_PATH_BYTES_MAX - 1);
-	}
-	result = sl_store_meta_read(&store->meta, path, err);
-	if (result == -ENOENT)
-		sl_err_set(err, result, "%s holds no store: it has no " SL_STORE_META_NAME, path);
-	if (result == 0)
-		result = check_meta(&store->meta, path, err);
-	if (result == 0) {
-		store->salt_crc = sl_batch_salt_crc(store->meta.header.salt);
-		result = sl_store_terms_learn(store, err);
-	}
-	if (result < 0) {
+		return sl_err_set(err, -ENOMEM, "no memory to open the store %s", paths[0]);
+	result = open_store(store, paths, path_count, err);
+	if (result < 0)
 		sl_store_reader_close(store);
-		return result;
-	}
-	*opened = store;
-	return 0;
+	else
+		*opened = store;
+	return result;
+}
+
+int sl_store_reader_open(struct sl_store_reader **opened, const char *path, struct sl_err *err)
+{
+	return sl_store_reader_open_paths(opened, &path, 1, err);
 }
 
 void sl_store_reader_close(struct sl_store_reader *store)
@@ -111,7 +120,7 @@ int sl_store_open_lane(const struct sl_store_reader *store, uint16_t lane,
 	struct sl_lane_reader *reader, struct sl_err *err)
 {
 	char path[SL_PATH_BYTES_MAX];
-	int result = sl_lane_path(path, store->path, lane, err);
+	int result = sl_store_paths_lane(&store->paths, &store->meta, lane, path, err);
 
 	*reader = (struct sl_lane_reader){0};
 	return result < 0 ? result : sl_lane_reader_open(reader, path, lane, store->salt_crc, err);

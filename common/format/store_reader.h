@@ -9,6 +9,7 @@
 #include "err.h"
 #include "format/meta.h"
 #include "format/run_events.h"
+#include "format/store_paths.h"
 
 // One term of a partition: it owns offsets from start on, and lives in one lane.
 struct sl_store_term {
@@ -24,16 +25,23 @@ struct sl_store_terms {
 };
 
 struct sl_store_reader {
-	char path[SL_PATH_BYTES_MAX];
+	char path[SL_PATH_BYTES_MAX]; // the first that was given
+	struct sl_store_paths paths;
 	struct sl_store_meta meta; // streams, lanes, partitions: as store.meta had them at open
 	uint32_t salt_crc;
 	struct sl_store_terms *partitions; // meta.header.partition_count
 };
 
-// Opens STORE (the directory with store.meta) and learns the terms of all partitions. Returns 0 and
-// *store, which the caller closes; else a negative errno with err filled: -ENOENT no store,
-// -EPROTO unknown version, -EBADMSG damage, -EACCES and others from the file system.
+// Opens STORE (a directory with store.meta; of a store on several paths any of them) and learns the
+// terms of all partitions. Returns 0 and *store, which the caller closes; else a negative errno
+// with err filled: -ENOENT no store, -EPROTO unknown version, -EBADMSG damage, -ENODEV a path that
+// is not here, -EACCES and others from the file system.
 int sl_store_reader_open(struct sl_store_reader **store, const char *path, struct sl_err *err);
+
+// The same where the paths of the store are not where its metadata says: some or all of them.
+// Moreover -EXDEV and -EEXIST, see sl_store_paths_find().
+int sl_store_reader_open_paths(struct sl_store_reader **store, const char *const *paths,
+	uint32_t path_count, struct sl_err *err);
 
 void sl_store_reader_close(struct sl_store_reader *store); // NULL is legal
 

@@ -54,7 +54,8 @@ static json_t *summary(const struct sl_config *config, const char *path)
 		partition_count += config->streams[i].partition_count;
 	return json_pack("{s:b, s:s, s:i, s:i, s:I, s:i, s:s}", "ok", 1, "file", path, "ports",
 		(int)config->port_count, "streams", (int)config->stream_count, "partitions",
-		partition_count, "classes", (int)config->class_count, "store", config->store.path);
+		partition_count, "classes", (int)config->class_count, "store",
+		config->store.paths[0]);
 }
 
 static int check(struct sl_ctl *ctl, const char *path)

@@ -44,7 +44,7 @@ static const struct sl_option options[] = {
 		.default_text = "lines"},
 	{.name = "store",
 		.argument = "DIR",
-		.help = "the store to read",
+		.help = "the store to read; again for each of its paths that is not where it was",
 		.default_text = "that of the data plane in the runtime directory"},
 	SL_CTL_COMMON_OPTIONS,
 };
@@ -79,7 +79,8 @@ static const struct sl_command command = {
 struct request {
 	struct sl_ctl *ctl;
 	const char *stream_name;
-	const char *store_path; // NULL: the data plane's
+	const char *store_paths[SL_STORE_PATH_COUNT_MAX];
+	uint32_t store_path_count; // 0: the data plane's
 	bool has_partition, has_from;
 	uint64_t partition; // of the stream
 	uint64_t from;
@@ -125,8 +126,13 @@ static int on_option(
 	if (strcmp(option->name, "format") == 0)
 		return format_find(request, value, err);
 	if (strcmp(option->name, "store") == 0) {
-		request->store_path = value;
-		return value[0] != '\0' ? 0 : sl_err_set(err, -EINVAL, "must name a directory");
+		if (value[0] == '\0')
+			return sl_err_set(err, -EINVAL, "must name a directory");
+		if (request->store_path_count == SL_STORE_PATH_COUNT_MAX)
+			return sl_err_set(err, -EINVAL, "may be given at most %d times",
+				SL_STORE_PATH_COUNT_MAX);
+		request->store_paths[request->store_path_count++] = value;
+		return 0;
 	}
 	return sl_ctl_common_option(request->ctl, option, value, err);
 }
@@ -282,7 +288,7 @@ static int run(struct sl_ctl *ctl, int argc, char **argv)
 	request.stream_name = argv[0];
 	if (ctl->output.is_json)
 		request.write = sl_event_write_json;
-	code = sl_ctl_store_find(ctl, request.store_path, &store, &shm);
+	code = sl_ctl_store_find(ctl, request.store_paths, request.store_path_count, &store, &shm);
 	if (code != SL_CTL_OK)
 		return code;
 	setvbuf(ctl->output.stream, NULL, _IOFBF, OUTPUT_BUFFER_BYTES);

@@ -35,6 +35,7 @@ static const struct sl_output_column lane_columns[] = {
 	{"lane", "lane", SL_CELL_TEXT},
 	{"class", "class", SL_CELL_TEXT},
 	{"worker", "worker", SL_CELL_TEXT},
+	{"drive", "drive", SL_CELL_TEXT},
 	{"durability", "durability", SL_CELL_TEXT},
 	{"state", "state", SL_CELL_TEXT},
 	{"epoch", "epoch", SL_CELL_COUNT},

@@ -5,6 +5,7 @@
 #include "ctl/store_items.h"
 #include "format/segment_file.h"
 #include "format/segment_list.h"
+#include "format/store_paths.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -278,6 +279,7 @@ static void dump_meta(const struct request *request, const struct sl_store_meta 
 static int dump(struct request *request, const char *path, struct sl_err *err)
 {
 	enum sl_meta_slot_state slots[2];
+	struct sl_store_paths paths;
 	struct sl_store_meta meta;
 	int result = sl_store_meta_slots(slots, path, err);
 
@@ -286,7 +288,7 @@ static int dump(struct request *request, const char *path, struct sl_err *err)
 			err, result, "%s holds no store: it has no " SL_STORE_META_NAME, path);
 	// Without the salt no sum can be checked.
 	if (result == 0)
-		result = sl_store_meta_read(&meta, path, err);
+		result = sl_store_paths_find(&paths, &meta, &path, 1, err);
 	if (result < 0)
 		return result;
 	request->salt_crc = sl_batch_salt_crc(meta.header.salt);
@@ -296,7 +298,7 @@ static int dump(struct request *request, const char *path, struct sl_err *err)
 
 		if (request->has_lane && request->lane != meta.lanes[i].lane)
 			continue;
-		result = sl_lane_path(lane_path, path, meta.lanes[i].lane, err);
+		result = sl_store_paths_lane(&paths, &meta, meta.lanes[i].lane, lane_path, err);
 		if (result == 0)
 			result = dump_lane(request, lane_path, meta.lanes[i].lane, err);
 	}

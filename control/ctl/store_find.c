@@ -12,6 +12,7 @@ enum sl_ctl_exit sl_ctl_store_code(int rc)
 	switch (rc) {
 	case -ENOENT:
 	case -ENOTDIR:
+	case -ENODEV:
 		return SL_CTL_NOT_FOUND;
 	case -EBADMSG:
 	case -EPROTO:
@@ -29,11 +30,20 @@ static bool is_same_directory(const char *path, const char *other_path)
 		status.st_dev == other.st_dev && status.st_ino == other.st_ino;
 }
 
+static bool writes_at(const struct sl_shm *shm, const char *path)
+{
+	for (uint32_t i = 0; i < shm->header->drive_count; i++) {
+		if (is_same_directory(path, shm->drives[i].path))
+			return true;
+	}
+	return is_same_directory(path, shm->header->store_path);
+}
+
 // Keeps shm mapped only when its data plane is alive and writes the store at path.
 static int writer_find(const struct sl_ctl *ctl, const char *path, struct sl_shm *shm)
 {
 	bool is_writer = shm->header != NULL && sl_shm_is_alive(shm, ctl->runtime_dir) &&
-		is_same_directory(path, shm->header->store_path);
+		writes_at(shm, path);
 
 	if (is_writer && SL_LOAD_ACQUIRE(shm->header->state) == SL_DATAPLANE_STARTING)
 		return sl_ctl_fail(SL_CTL_NO_DATAPLANE,
@@ -64,18 +74,21 @@ int sl_ctl_store_writer(const struct sl_ctl *ctl, const char *store_path, struct
 	return code;
 }
 
-int sl_ctl_store_find(const struct sl_ctl *ctl, const char *store_path,
-	struct sl_store_reader **store, struct sl_shm *shm)
+int sl_ctl_store_find(const struct sl_ctl *ctl, const char *const *store_paths,
+	uint32_t store_path_count, struct sl_store_reader **store, struct sl_shm *shm)
 {
 	struct sl_err err;
 
 	int rc = sl_shm_open(shm, ctl->runtime_dir, &err);
-	if (rc != 0 && store_path == NULL) {
+	if (rc != 0 && store_path_count == 0) {
 		enum sl_ctl_exit code = rc == -ENOENT ? SL_CTL_NO_DATAPLANE : SL_CTL_FAILED;
 		return sl_ctl_fail(code, "%s; or name a store with --store DIR", err.text);
 	}
-	const char *path = store_path == NULL ? shm->header->store_path : store_path;
-	rc = sl_store_reader_open(store, path, &err);
+	if (store_path_count > 0) {
+		rc = sl_store_reader_open_paths(store, store_paths, store_path_count, &err);
+	} else {
+		rc = sl_store_reader_open(store, shm->header->store_path, &err);
+	}
 	if (rc != 0) {
 		sl_shm_close(shm);
 		return sl_ctl_fail(sl_ctl_store_code(rc), "%s", err.text);

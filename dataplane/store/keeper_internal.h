@@ -51,6 +51,12 @@ uint64_t sl_keeper_class_bytes(const struct sl_keeper *keeper, uint16_t class_in
 // The lane whose first sealed segment is the oldest of its class, or NULL. Keeper thread.
 struct sl_kept_lane *sl_keeper_find_oldest(struct sl_keeper *keeper, uint16_t class_index);
 
+// The lane whose first sealed segment may be born again on a drive: the oldest there, when no more
+// segments of the class are older than the class's drives could recycle at once; else NULL, and the
+// oldest expires by its name. A file cannot be moved to another drive. Keeper thread.
+struct sl_kept_lane *sl_keeper_find_recyclable(
+	struct sl_keeper *keeper, uint16_t class_index, uint16_t drive_index);
+
 // Forgets a lane's first sealed segment: it was removed or recycled. Keeper thread.
 void sl_keeper_forget_first(struct sl_kept_lane *kept);
 

@@ -41,7 +41,8 @@ static struct sl_segment *recycle(struct sl_keeper *keeper, struct sl_kept_lane 
 				keeper->config.segment_bytes <=
 			limit_bytes)
 		return NULL;
-	oldest = sl_keeper_find_oldest(keeper, kept->config.class_index);
+	oldest = sl_keeper_find_recyclable(
+		keeper, kept->config.class_index, kept->config.drive_index);
 	if (oldest == NULL)
 		return NULL;
 	sl_keeper_index_drop(oldest, oldest->sealed[0].number);

@@ -113,7 +113,7 @@ struct sl_lane {
 	uint32_t batch_bytes;
 	uint32_t batch_count; // of batches
 	uint32_t in_flight_max;
-	uint32_t checkpoint_batch_count; // batches a checkpoint of this lane takes
+	uint32_t checkpoint_batch_count; // batches a checkpoint of this lane takes at most
 	uint16_t lane;
 	uint16_t class_index;
 	uint16_t buffer_index; // of the lane's memory among the ring's registered regions

@@ -17,13 +17,14 @@ static bool has_room(const struct sl_lane *lane)
 
 void sl_lane_write_states(struct sl_lane *lane, enum sl_batch_kind kind, uint64_t now_ns)
 {
-	for (uint32_t i = 0; i < lane->checkpoint_batch_count; i++) {
+	uint32_t count = sl_checkpoint_batch_count(lane->owned_count, lane->batch_bytes);
+
+	for (uint32_t i = 0; i < count; i++) {
 		struct sl_batch *batch = sl_lane_take_batch(lane);
 		uint32_t run_count;
 		uint32_t runs_end = sl_checkpoint_fill(batch->data, lane->batch_bytes, i,
 			lane->partitions, lane->owned, lane->owned_count, &run_count);
-		uint8_t flags =
-			i + 1 == lane->checkpoint_batch_count ? SL_BATCH_FLAG_CHECKPOINT_END : 0;
+		uint8_t flags = i + 1 == count ? SL_BATCH_FLAG_CHECKPOINT_END : 0;
 
 		lane->time_base_ns = lane->time_last_ns;
 		sl_lane_finish_batch(lane, batch, kind, flags, runs_end, run_count, now_ns);

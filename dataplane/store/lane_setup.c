@@ -22,10 +22,15 @@ uint64_t sl_lane_memory_bytes(uint32_t in_flight_max, uint32_t owned_count, uint
 	return (uint64_t)sl_lane_batch_count(in_flight_max, owned_count, batch_bytes) * batch_bytes;
 }
 
+static uint32_t capacity_of(const struct sl_lane_setup *setup)
+{
+	return SL_MAX(setup->owned_capacity, setup->owned_count);
+}
+
 static int allocate(struct sl_lane *lane, const struct sl_lane_setup *setup)
 {
 	lane->batches = calloc(lane->batch_count, sizeof(*lane->batches));
-	lane->table = calloc(SL_MAX(setup->owned_count, 1u), sizeof(*lane->table));
+	lane->table = calloc(SL_MAX(capacity_of(setup), 1u), sizeof(*lane->table));
 	if (setup->keep_source)
 		lane->sources = sl_source_dictionary_create();
 	if (lane->batches == NULL || lane->table == NULL ||
@@ -40,6 +45,8 @@ static int allocate(struct sl_lane *lane, const struct sl_lane_setup *setup)
 
 int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct sl_err *err)
 {
+	uint32_t capacity = capacity_of(setup);
+
 	*lane = (struct sl_lane){
 		.partitions = setup->partitions,
 		.owned = setup->owned,
@@ -52,11 +59,10 @@ int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct
 		.owned_count = setup->owned_count,
 		.salt_crc = setup->salt_crc,
 		.batch_bytes = setup->batch_bytes,
-		.batch_count = sl_lane_batch_count(
-			setup->in_flight_max, setup->owned_count, setup->batch_bytes),
+		.batch_count =
+			sl_lane_batch_count(setup->in_flight_max, capacity, setup->batch_bytes),
 		.in_flight_max = setup->in_flight_max,
-		.checkpoint_batch_count =
-			sl_checkpoint_batch_count(setup->owned_count, setup->batch_bytes),
+		.checkpoint_batch_count = sl_checkpoint_batch_count(capacity, setup->batch_bytes),
 		.lane = setup->lane,
 		.class_index = setup->class_index,
 		.buffer_index = setup->buffer_index,

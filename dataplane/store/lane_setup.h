@@ -23,6 +23,7 @@ struct sl_lane_setup {
 	struct sl_partition *partitions; // store-wide array, states filled in
 	const uint16_t *owned; // partitions of this lane; must outlive it
 	uint32_t owned_count;
+	uint32_t owned_capacity; // that the lane is made for; 0: owned_count
 	void *memory; // sl_lane_memory_bytes(), block-aligned; must outlive the lane and its ring
 	struct sl_worker_counters *counters;
 	struct sl_shm_lane *shm;

@@ -32,18 +32,54 @@ static bool may_expire(const struct sl_kept_lane *kept)
 	return kept->sealed_count > (kept->config.lane != NULL ? 1u : 0u);
 }
 
-struct sl_kept_lane *sl_keeper_find_oldest(struct sl_keeper *keeper, uint16_t class_index)
+#define ANY_DRIVE UINT16_MAX
+
+static struct sl_kept_lane *find_oldest(
+	struct sl_keeper *keeper, uint16_t class_index, uint16_t drive_index)
 {
 	struct sl_kept_lane *oldest = NULL;
 
 	for (uint32_t i = 0; i < keeper->lane_count; i++) {
 		struct sl_kept_lane *kept = &keeper->lanes[i];
 
-		if (kept->config.class_index != class_index || !may_expire(kept))
+		if (kept->config.class_index != class_index || !may_expire(kept) ||
+			(drive_index != ANY_DRIVE && kept->config.drive_index != drive_index))
 			continue;
 		if (oldest == NULL || kept->sealed[0].time_last_ns < oldest->sealed[0].time_last_ns)
 			oldest = kept;
 	}
+	return oldest;
+}
+
+struct sl_kept_lane *sl_keeper_find_oldest(struct sl_keeper *keeper, uint16_t class_index)
+{
+	return find_oldest(keeper, class_index, ANY_DRIVE);
+}
+
+static uint32_t count_older(
+	const struct sl_keeper *keeper, uint16_t class_index, uint64_t time_last_ns)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < keeper->lane_count; i++) {
+		const struct sl_kept_lane *kept = &keeper->lanes[i];
+
+		for (uint32_t s = 0; s < kept->sealed_count; s++)
+			count += kept->config.class_index == class_index &&
+				kept->sealed[s].time_last_ns < time_last_ns;
+	}
+	return count;
+}
+
+struct sl_kept_lane *sl_keeper_find_recyclable(
+	struct sl_keeper *keeper, uint16_t class_index, uint16_t drive_index)
+{
+	struct sl_kept_lane *oldest = find_oldest(keeper, class_index, drive_index);
+
+	if (oldest != NULL &&
+		count_older(keeper, class_index, oldest->sealed[0].time_last_ns) >=
+			SL_MAX(keeper->config.drive_count, 1u))
+		return NULL;
 	return oldest;
 }
 

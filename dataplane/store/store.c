@@ -34,18 +34,34 @@ int sl_store_open(struct sl_store *store, const struct sl_config *config, sl_sto
 {
 	memset(store, 0, sizeof(*store));
 	store->config = config;
-	store->path = config->store.path;
-	store->lock_fd = -1;
-	if (sl_store_open_directory(store, err) != 0)
+	if (sl_store_open_directories(store, err) != 0)
 		return err->code;
 	store->salt_crc = sl_batch_salt_crc(store->meta.header.salt);
 	if (sl_store_match(store, err) != 0 || sl_store_recover(store, err) != 0)
 		return err->code;
 	deal(deal_context, store);
 	if (sl_store_arrange(store, worker_by_partition, err) != 0 ||
-		sl_store_meta_write(&store->meta, store->path, err) != 0)
+		sl_store_write_meta(store, err) != 0)
 		return err->code;
 	return seal_ownerless_lanes(store, err);
+}
+
+int sl_store_write_moves(struct sl_store *store, const struct sl_store_move *moves,
+	uint32_t move_count, struct sl_err *err)
+{
+	for (uint32_t i = 0; i < move_count; i++) {
+		struct sl_store_meta_partition *stored =
+			&store->meta.partitions[moves[i].partition];
+
+		assert(moves[i].term > stored->term);
+		assert(moves[i].term_start >= stored->term_start);
+		*stored = (struct sl_store_meta_partition){
+			.term_start = moves[i].term_start,
+			.term = moves[i].term,
+			.lane = moves[i].lane,
+		};
+	}
+	return sl_store_write_meta(store, err);
 }
 
 int sl_store_stop(struct sl_store *store, struct sl_err *err)
@@ -87,7 +103,9 @@ void sl_store_close(struct sl_store *store, void (*release)(void *memory))
 	free(store->owned);
 	free(store->partitions);
 	sl_store_meta_free(&store->meta);
-	if (store->path != NULL && store->lock_fd >= 0)
-		close(store->lock_fd);
+	for (uint32_t i = 0; i < SL_STORE_PATH_COUNT_MAX; i++) {
+		if (store->paths[i].path != NULL)
+			close(store->paths[i].lock_fd);
+	}
 	memset(store, 0, sizeof(*store));
 }

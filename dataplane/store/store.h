@@ -18,14 +18,25 @@
 
 #include <sys/uio.h>
 
+// One path of the store: a directory, on a drive of its own.
+struct sl_store_path {
+	const char *path; // of the configuration
+	int lock_fd;
+	// Its metadata is written no more: set by who finds that the drive has failed.
+	bool is_failed;
+};
+
 // A lane that some worker writes, or one without an owner that only expires.
 struct sl_store_lane {
 	uint16_t number;
 	uint16_t meta_index; // of meta.lanes
 	uint16_t class_index; // of the configuration; SL_CLASS_NONE when it names the class no more
 	uint16_t worker_index; // SL_LANE_NONE: ownerless
+	uint16_t path_index; // of the store's paths
+	uint8_t slot; // of its worker's lanes: what partitions name by lane_slot
 	uint16_t *owned; // partitions, into store->owned
-	uint32_t owned_count;
+	// How many it may come to own: all that its worker has of its class.
+	uint32_t owned_count, owned_capacity;
 	char path[SL_PATH_BYTES_MAX];
 	struct sl_lane_recovery recovery;
 	struct sl_lane lane; // live ones only
@@ -36,8 +47,8 @@ struct sl_store_lane {
 
 struct sl_store {
 	const struct sl_config *config;
-	const char *path;
-	int lock_fd;
+	struct sl_store_path paths[SL_STORE_PATH_COUNT_MAX]; // by path index of store.meta
+	uint32_t path_count;
 	struct sl_store_meta meta;
 	uint32_t salt_crc;
 	uint16_t meta_index_by_stream[SL_STREAM_COUNT_MAX]; // of the configuration's streams
@@ -51,7 +62,7 @@ struct sl_store {
 	bool is_stopped;
 };
 
-// Opens or creates the store at config->store.path, recovers its lanes, fits it to the
+// Opens or creates the store at config->store.paths, recovers its lanes, fits it to the
 // configuration and worker_by_partition (which it calls for once the streams' partitions are
 // known), and writes store.meta. Nothing is admitted yet. Returns 0; -EUCLEAN when a lane is
 // CORRUPT; another negative errno with err. Then sl_store_close is still legal.
@@ -69,6 +80,23 @@ struct sl_store_start {
 // Gives each live lane its memory and its segment, writes checkpoint or epoch start, starts the
 // keeper. Fills the lanes' part of the shared memory.
 int sl_store_start(struct sl_store *store, const struct sl_store_start *start, struct sl_err *err);
+
+// A partition that goes on in another lane, in a new term.
+struct sl_store_move {
+	uint64_t term_start; // the partition's next offset
+	uint32_t term; // above its present one
+	uint16_t partition;
+	uint16_t lane; // number
+};
+
+// Writes the moves into store.meta, on all paths that have not failed: from then on, and not
+// before, the partitions may go on in their new lanes. While it runs, nobody appends to them. Main
+// lcore, also while the lanes are at work; the partitions' states and the lanes' lists are the
+// caller's to change. Returns 0, or a negative errno with err: then some copy may have the new
+// terms, which void what the old ones hold from there on, so that the partitions may go on in
+// neither lane.
+int sl_store_write_moves(struct sl_store *store, const struct sl_store_move *moves,
+	uint32_t move_count, struct sl_err *err);
 
 // After all workers have returned: seals what is full, ends every lane cleanly, stops the keeper.
 // Returns 0, or a negative errno of the first lane that could not be ended (err says which); lanes

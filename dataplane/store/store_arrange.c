@@ -1,121 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-// Which partition lives in which lane, for this start's workers and classes. A partition that moves
-// gets a new term; a lane that nobody needs loses its owner.
+// Which partition lives in which lane, for this start's workers, classes and paths. A partition
+// stays where it is if it can; one that moves gets a new term; a lane that nobody needs loses its
+// owner. Partitions of a worker and class are spread evenly over the paths: of those that are
+// spread otherwise, when a path has been added, as few move as that takes.
 #include "fault.h"
-#include "log.h"
 #include "store/store_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-static int make_lane_directory(
-	const struct sl_store *store, const struct sl_store_lane *lane, struct sl_err *err)
+#define PATH_NONE UINT8_MAX
+
+struct arrangement {
+	struct sl_store *store;
+	const uint8_t *worker_by_partition;
+	uint16_t *class_by_partition; // of the configuration; SL_CLASS_NONE: gone from there
+	uint8_t *path_by_partition;
+	// Partitions by worker, class and path: as they are placed, and as they shall be.
+	uint32_t load[SL_LCORE_COUNT_MAX][SL_CLASS_COUNT_MAX][SL_STORE_PATH_COUNT_MAX];
+	uint32_t target[SL_LCORE_COUNT_MAX][SL_CLASS_COUNT_MAX][SL_STORE_PATH_COUNT_MAX];
+	uint32_t total[SL_LCORE_COUNT_MAX][SL_CLASS_COUNT_MAX];
+	uint32_t partition_count;
+};
+
+static uint32_t *load_of(struct arrangement *a, uint32_t partition)
 {
-	int fd;
-
-	// It may be there from a start that did not get as far as store.meta.
-	if (mkdir(lane->path, 0750) != 0 && errno != EEXIST)
-		return sl_err_set(err, -errno, "cannot make %s: %s", lane->path, strerror(errno));
-	fd = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) != 0) {
-		int error = errno;
-
-		if (fd >= 0)
-			close(fd);
-		return sl_err_set(err, -error, "cannot flush the directory %s: %s", store->path,
-			strerror(error));
-	}
-	close(fd);
-	return 0;
+	return a->load[a->worker_by_partition[partition]][a->class_by_partition[partition]];
 }
 
-struct sl_store_lane *sl_store_add_lane(
-	struct sl_store *store, uint16_t class_index, struct sl_err *err)
+static const uint32_t *target_of(const struct arrangement *a, uint32_t partition)
 {
-	struct sl_store_meta_header *header = &store->meta.header;
-	struct sl_store_lane *lane;
-
-	if (store->lane_count == SL_LANE_COUNT_MAX) {
-		sl_err_set(err, -ENOSPC,
-			"the store %s has %u lanes already, the most there may be; use fewer workers or classes",
-			store->path, SL_LANE_COUNT_MAX);
-		return NULL;
-	}
-	if (sl_store_meta_resize(&store->meta, header->class_count, header->stream_count,
-		    header->lane_count + 1, header->partition_count) != 0) {
-		sl_err_set(err, -ENOMEM, "store: out of memory");
-		return NULL;
-	}
-	lane = &store->lanes[store->lane_count];
-	*lane = (struct sl_store_lane){
-		.number = (uint16_t)store->lane_count,
-		.meta_index = (uint16_t)(header->lane_count - 1),
-		.class_index = class_index,
-	};
-	snprintf(lane->path, sizeof(lane->path), "%s/" SL_LANE_DIR_FORMAT, store->path,
-		lane->number);
-	store->meta.lanes[lane->meta_index] = (struct sl_store_meta_lane){
-		.lane = lane->number,
-		.class_index = store->meta_index_by_class[class_index],
-		.worker_index = SL_LANE_NONE,
-	};
-	if (make_lane_directory(store, lane, err) != 0 ||
-		sl_lane_recover(&lane->recovery, lane->path, lane->number,
-			store->meta_index_by_class[class_index], store->salt_crc, err) != 0)
-		return NULL;
-	store->lane_count++;
-	return lane;
+	return a->target[a->worker_by_partition[partition]][a->class_by_partition[partition]];
 }
 
-// The lane of (worker, class): the one it had, else one of the class that nobody owns, else a new
-// one.
-static struct sl_store_lane *find_lane(
-	struct sl_store *store, uint16_t worker_index, uint16_t class_index, struct sl_err *err)
+static void classify_partitions(struct arrangement *a)
 {
-	struct sl_store_lane *vacant = NULL;
+	const struct sl_store *store = a->store;
 
-	for (uint32_t i = 0; i < store->lane_count; i++) {
-		struct sl_store_lane *lane = &store->lanes[i];
-
-		if (lane->class_index != class_index)
-			continue;
-		if (lane->worker_index == worker_index)
-			return lane;
-		if (lane->worker_index == SL_LANE_NONE && vacant == NULL)
-			vacant = lane;
-	}
-	if (vacant == NULL)
-		vacant = sl_store_add_lane(store, class_index, err);
-	if (vacant != NULL)
-		vacant->worker_index = worker_index;
-	return vacant;
-}
-
-// Lanes that no worker of this start needs lose their owner; so does a worker's second lane of a
-// class, whoever wrote it into store.meta. Clears what it has found a lane for.
-static void disown_surplus_lanes(
-	struct sl_store *store, bool needed[SL_LCORE_COUNT_MAX][SL_CLASS_COUNT_MAX])
-{
-	for (uint32_t i = 0; i < store->lane_count; i++) {
-		struct sl_store_lane *lane = &store->lanes[i];
-
-		if (lane->class_index != SL_CLASS_NONE && lane->worker_index < SL_LCORE_COUNT_MAX &&
-			needed[lane->worker_index][lane->class_index])
-			needed[lane->worker_index][lane->class_index] = false;
-		else
-			lane->worker_index = SL_LANE_NONE;
-	}
-}
-
-// The class of the configuration that a partition belongs to; SL_CLASS_NONE when it is gone from
-// the configuration.
-static void classify_partitions(const struct sl_store *store, uint16_t *class_by_partition)
-{
 	for (uint32_t s = 0; s < store->meta.header.stream_count; s++) {
 		const struct sl_store_meta_stream *stream = &store->meta.streams[s];
 		uint16_t class_index = SL_CLASS_NONE;
@@ -125,7 +47,120 @@ static void classify_partitions(const struct sl_store *store, uint16_t *class_by
 				class_index = (uint16_t)c;
 		}
 		for (uint32_t p = 0; p < stream->partition_count; p++)
-			class_by_partition[stream->first_partition + p] = class_index;
+			a->class_by_partition[stream->first_partition + p] = class_index;
+	}
+}
+
+static bool is_same_place(const struct sl_store_lane *lane, const struct sl_store_lane *other)
+{
+	return lane->worker_index == other->worker_index &&
+		lane->class_index == other->class_index && lane->path_index == other->path_index;
+}
+
+// A worker's second lane of a class on a path, whoever wrote it into store.meta.
+static void disown_doubles(struct sl_store *store)
+{
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		struct sl_store_lane *lane = &store->lanes[i];
+		bool is_double = lane->class_index == SL_CLASS_NONE ||
+			lane->worker_index >= SL_LCORE_COUNT_MAX;
+
+		for (uint32_t j = 0; j < i && !is_double; j++)
+			is_double = is_same_place(lane, &store->lanes[j]);
+		if (is_double)
+			lane->worker_index = SL_LANE_NONE;
+	}
+}
+
+static void keep_places(struct arrangement *a)
+{
+	for (uint32_t p = 0; p < a->partition_count; p++) {
+		const struct sl_store_lane *lane = sl_store_lane_of(a->store, p);
+
+		a->path_by_partition[p] = PATH_NONE;
+		if (lane == NULL || a->class_by_partition[p] == SL_CLASS_NONE ||
+			lane->class_index != a->class_by_partition[p] ||
+			lane->worker_index != a->worker_by_partition[p])
+			continue;
+		a->path_by_partition[p] = (uint8_t)lane->path_index;
+		load_of(a, p)[lane->path_index]++;
+	}
+}
+
+// An even share each; the remainder goes to those that have most already.
+static void share_out(
+	const struct sl_store *store, const uint32_t *load, uint32_t total, uint32_t *target)
+{
+	for (uint32_t i = 0; i < store->path_count; i++)
+		target[i] = total / store->path_count;
+	for (uint32_t left = total % store->path_count; left > 0; left--) {
+		uint32_t heaviest = SL_STORE_PATH_COUNT_MAX;
+
+		for (uint32_t i = 0; i < store->path_count; i++) {
+			if (target[i] == total / store->path_count &&
+				(heaviest == SL_STORE_PATH_COUNT_MAX || load[i] > load[heaviest]))
+				heaviest = i;
+		}
+		target[heaviest]++;
+	}
+}
+
+static void set_targets(struct arrangement *a)
+{
+	for (uint32_t p = 0; p < a->partition_count; p++) {
+		if (a->class_by_partition[p] != SL_CLASS_NONE)
+			a->total[a->worker_by_partition[p]][a->class_by_partition[p]]++;
+	}
+	for (uint32_t w = 0; w < SL_LCORE_COUNT_MAX; w++) {
+		for (uint32_t c = 0; c < SL_CLASS_COUNT_MAX; c++)
+			share_out(a->store, a->load[w][c], a->total[w][c], a->target[w][c]);
+	}
+}
+
+static void release_surplus(struct arrangement *a)
+{
+	for (uint32_t p = a->partition_count; p-- > 0;) {
+		uint8_t path = a->path_by_partition[p];
+
+		if (path == PATH_NONE || load_of(a, p)[path] <= target_of(a, p)[path])
+			continue;
+		load_of(a, p)[path]--;
+		a->path_by_partition[p] = PATH_NONE;
+	}
+}
+
+// Neighbours on different paths: a stream's partitions are as good as alike.
+static uint8_t lightest_path(
+	const struct sl_store *store, const uint32_t *load, const uint32_t *target)
+{
+	uint8_t lightest = PATH_NONE;
+
+	for (uint8_t i = 0; i < store->path_count; i++) {
+		if (load[i] < target[i] && (lightest == PATH_NONE || load[i] < load[lightest]))
+			lightest = i;
+	}
+	return lightest;
+}
+
+static void place_others(struct arrangement *a)
+{
+	for (uint32_t p = 0; p < a->partition_count; p++) {
+		if (a->class_by_partition[p] == SL_CLASS_NONE ||
+			a->path_by_partition[p] != PATH_NONE)
+			continue;
+		a->path_by_partition[p] = lightest_path(a->store, load_of(a, p), target_of(a, p));
+		load_of(a, p)[a->path_by_partition[p]]++;
+	}
+}
+
+static void disown_surplus_lanes(struct arrangement *a)
+{
+	for (uint32_t i = 0; i < a->store->lane_count; i++) {
+		struct sl_store_lane *lane = &a->store->lanes[i];
+
+		if (lane->worker_index != SL_LANE_NONE &&
+			a->load[lane->worker_index][lane->class_index][lane->path_index] == 0)
+			lane->worker_index = SL_LANE_NONE;
 	}
 }
 
@@ -135,7 +170,6 @@ static void move_partition(
 	struct sl_store_meta_partition *stored = &store->meta.partitions[partition];
 	struct sl_partition *state = &store->partitions[partition];
 
-	state->lane_slot = (uint8_t)lane->class_index;
 	if (stored->lane == lane->number)
 		return;
 	state->term++;
@@ -151,58 +185,118 @@ static void move_partition(
 	};
 }
 
-// Partition numbers grouped by lane: what checkpoints list.
-static int group_by_lane(struct sl_store *store, struct sl_err *err)
+static int move_partitions(struct arrangement *a, struct sl_err *err)
 {
-	uint32_t partition_count = store->meta.header.partition_count;
-	uint16_t *next;
+	for (uint32_t p = 0; p < a->partition_count; p++) {
+		struct sl_store_lane *lane;
 
-	store->owned = calloc(SL_MAX(partition_count, 1u), sizeof(*store->owned));
-	if (store->owned == NULL)
-		return sl_err_set(err, -ENOMEM, "store: out of memory");
-	next = store->owned;
-	for (uint32_t i = 0; i < store->lane_count; i++) {
-		struct sl_store_lane *lane = &store->lanes[i];
-
-		lane->owned = next;
-		for (uint32_t p = 0; p < partition_count; p++) {
-			if (store->meta.partitions[p].lane == lane->number)
-				*next++ = (uint16_t)p;
-		}
-		lane->owned_count = (uint32_t)(next - lane->owned);
-		store->meta.lanes[lane->meta_index].worker_index = lane->worker_index;
+		if (a->class_by_partition[p] == SL_CLASS_NONE)
+			continue;
+		lane = sl_store_find_lane(a->store, a->worker_by_partition[p],
+			a->class_by_partition[p], a->path_by_partition[p], err);
+		if (lane == NULL)
+			return err->code;
+		move_partition(a->store, p, lane);
 	}
 	return 0;
 }
 
+static uint32_t capacity_of(struct arrangement *a, const struct sl_store_lane *lane)
+{
+	uint32_t capacity = 0;
+
+	if (lane->worker_index == SL_LANE_NONE) {
+		for (uint32_t p = 0; p < a->partition_count; p++)
+			capacity += a->store->meta.partitions[p].lane == lane->number;
+		return capacity;
+	}
+	for (uint32_t i = 0; i < a->store->path_count; i++)
+		capacity += a->load[lane->worker_index][lane->class_index][i];
+	return capacity;
+}
+
+static void list_owned(struct arrangement *a, struct sl_store_lane *lane)
+{
+	struct sl_store *store = a->store;
+
+	lane->owned_count = 0;
+	for (uint32_t p = 0; p < a->partition_count; p++) {
+		if (store->meta.partitions[p].lane != lane->number)
+			continue;
+		lane->owned[lane->owned_count++] = (uint16_t)p;
+		store->partitions[p].lane_slot = lane->slot;
+	}
+	store->meta.lanes[lane->meta_index].worker_index = lane->worker_index;
+}
+
+// Partition numbers grouped by lane: what checkpoints list. Each lane's list has room for all that
+// its worker may come to put there.
+static int group_by_lane(struct arrangement *a, struct sl_err *err)
+{
+	static_assert(SL_WORKER_LANE_COUNT_MAX <= UINT8_MAX, "a lane slot has eight bits");
+	static_assert(SL_WORKER_LANE_COUNT_MAX == SL_CLASS_COUNT_MAX * SL_STORE_PATH_COUNT_MAX,
+		"one lane of each class on each path");
+	struct sl_store *store = a->store;
+	uint8_t slot_count[SL_LCORE_COUNT_MAX] = {0};
+	size_t total = 0;
+	uint16_t *next;
+
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		struct sl_store_lane *lane = &store->lanes[i];
+
+		lane->owned_capacity = capacity_of(a, lane);
+		total += lane->owned_capacity;
+		if (lane->worker_index != SL_LANE_NONE)
+			lane->slot = slot_count[lane->worker_index]++;
+	}
+	store->owned = calloc(SL_MAX(total, (size_t)1), sizeof(*store->owned));
+	if (store->owned == NULL)
+		return sl_err_set(err, -ENOMEM, "store: out of memory");
+	next = store->owned;
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		store->lanes[i].owned = next;
+		list_owned(a, &store->lanes[i]);
+		assert(store->lanes[i].owned_count <= store->lanes[i].owned_capacity);
+		next += store->lanes[i].owned_capacity;
+	}
+	return 0;
+}
+
+static int arrange(struct arrangement *a, struct sl_err *err)
+{
+	classify_partitions(a);
+	disown_doubles(a->store);
+	keep_places(a);
+	set_targets(a);
+	release_surplus(a);
+	place_others(a);
+	disown_surplus_lanes(a);
+	if (move_partitions(a, err) != 0)
+		return err->code;
+	return group_by_lane(a, err);
+}
+
 int sl_store_arrange(struct sl_store *store, const uint8_t *worker_by_partition, struct sl_err *err)
 {
-	static_assert(SL_CLASS_COUNT_MAX <= UINT8_MAX, "a lane slot has eight bits");
-	uint32_t partition_count = store->meta.header.partition_count;
-	bool needed[SL_LCORE_COUNT_MAX][SL_CLASS_COUNT_MAX] = {{false}};
-	uint16_t *class_by_partition =
-		calloc(SL_MAX(partition_count, 1u), sizeof(*class_by_partition));
-	int result = 0;
+	uint32_t count = SL_MAX(store->meta.header.partition_count, 1u);
+	struct arrangement *a = calloc(1, sizeof(*a));
+	int result = -ENOMEM;
 
-	if (class_by_partition == NULL)
-		return sl_err_set(err, -ENOMEM, "store: out of memory");
-	classify_partitions(store, class_by_partition);
-	for (uint32_t p = 0; p < partition_count; p++) {
-		if (class_by_partition[p] != SL_CLASS_NONE)
-			needed[worker_by_partition[p]][class_by_partition[p]] = true;
+	if (a != NULL) {
+		a->store = store;
+		a->worker_by_partition = worker_by_partition;
+		a->partition_count = store->meta.header.partition_count;
+		a->class_by_partition = calloc(count, sizeof(*a->class_by_partition));
+		a->path_by_partition = calloc(count, sizeof(*a->path_by_partition));
 	}
-	disown_surplus_lanes(store, needed);
-	for (uint32_t p = 0; p < partition_count && result == 0; p++) {
-		struct sl_store_lane *lane;
-
-		if (class_by_partition[p] == SL_CLASS_NONE)
-			continue;
-		lane = find_lane(store, worker_by_partition[p], class_by_partition[p], err);
-		if (lane == NULL)
-			result = err->code;
-		else
-			move_partition(store, p, lane);
+	if (a == NULL || a->class_by_partition == NULL || a->path_by_partition == NULL)
+		sl_err_set(err, -ENOMEM, "store: out of memory");
+	else
+		result = arrange(a, err);
+	if (a != NULL) {
+		free(a->class_by_partition);
+		free(a->path_by_partition);
 	}
-	free(class_by_partition);
-	return result == 0 ? group_by_lane(store, err) : result;
+	free(a);
+	return result;
 }

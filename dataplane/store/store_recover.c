@@ -21,13 +21,14 @@ static uint16_t config_class_of(const struct sl_store *store, uint16_t meta_clas
 
 // A lane gets its first segment when store.meta names it, not before: folders with segments that it
 // does not name belong to a newer store.meta, and their offsets would be given twice.
-static int check_unnamed_lanes(const struct sl_store *store, struct sl_err *err)
+static int check_unnamed_lanes(
+	const struct sl_store *store, const char *store_path, struct sl_err *err)
 {
 	for (uint32_t number = store->lane_count; number < SL_LANE_COUNT_MAX; number++) {
 		struct sl_segment_list list;
 		char path[SL_PATH_BYTES_MAX];
 		size_t segment_count;
-		int result = sl_lane_path(path, store->path, (uint16_t)number, err);
+		int result = sl_lane_path(path, store_path, (uint16_t)number, err);
 
 		if (result == 0)
 			result = sl_segment_list_read(&list, path, err);
@@ -42,7 +43,7 @@ static int check_unnamed_lanes(const struct sl_store *store, struct sl_err *err)
 				"%s/" SL_STORE_META_NAME
 				" is CORRUPT: it does not name lane %u, whose folder %s holds %zu segments; restore " SL_STORE_META_NAME
 				" from a copy",
-				store->path, number, path, segment_count);
+				store_path, number, path, segment_count);
 	}
 	return 0;
 }
@@ -76,10 +77,21 @@ static int load_lanes(struct sl_store *store, struct sl_err *err)
 		lane->meta_index = (uint16_t)i;
 		lane->class_index = config_class_of(store, stored->class_index);
 		lane->worker_index = stored->worker_index;
-		snprintf(lane->path, sizeof(lane->path), "%s/" SL_LANE_DIR_FORMAT, store->path,
-			lane->number);
+		lane->path_index = stored->path_index;
+		if (lane->path_index >= store->path_count)
+			return sl_err_set(err, -EUCLEAN,
+				"%s/" SL_STORE_META_NAME
+				" is CORRUPT: lane %u lies on path %u of %u; restore it from a copy",
+				store->paths[0].path, lane->number, lane->path_index,
+				store->path_count);
+		snprintf(lane->path, sizeof(lane->path), "%s/" SL_LANE_DIR_FORMAT,
+			store->paths[lane->path_index].path, lane->number);
 	}
-	return check_unnamed_lanes(store, err);
+	for (uint32_t i = 0; i < store->path_count; i++) {
+		if (check_unnamed_lanes(store, store->paths[i].path, err) != 0)
+			return err->code;
+	}
+	return 0;
 }
 
 static int recover_lane(struct sl_store *store, struct sl_store_lane *lane, struct sl_err *err)

@@ -36,6 +36,7 @@ static void describe_lane(
 	shm->lane = lane->number;
 	shm->class_index = lane->class_index;
 	shm->worker_index = lane->worker_index;
+	shm->drive_index = lane->path_index;
 	snprintf(shm->class_name, sizeof(shm->class_name), "%s", class->name);
 	shm->durability = class->durability;
 	shm->in_flight_max = store->config->store.in_flight_max;
@@ -51,7 +52,7 @@ static int init_lane(struct sl_store *store, struct sl_store_lane *lane, uint32_
 {
 	const struct sl_config_class *class = &store->config->classes[lane->class_index];
 	uint64_t bytes = sl_lane_memory_bytes(
-		store->config->store.in_flight_max, lane->owned_count, class->batch_bytes);
+		store->config->store.in_flight_max, lane->owned_capacity, class->batch_bytes);
 	struct sl_lane_setup setup = {
 		.lane = lane->number,
 		.class_index = lane->class_index,
@@ -66,6 +67,7 @@ static int init_lane(struct sl_store *store, struct sl_store_lane *lane, uint32_
 		.partitions = store->partitions,
 		.owned = lane->owned,
 		.owned_count = lane->owned_count,
+		.owned_capacity = lane->owned_capacity,
 		.counters = start->counters_by_worker[lane->worker_index],
 		.shm = &start->shm->lanes[index],
 		.shm_partitions = start->shm->partitions,
@@ -127,7 +129,7 @@ static int start_keeper(
 		.salt_crc = store->salt_crc,
 		.reserve_bytes = store->config->store.reserve_bytes,
 		.drives = start->shm->drives,
-		.drive_count = 1,
+		.drive_count = store->path_count,
 	};
 
 	if (kept == NULL)
@@ -143,6 +145,7 @@ static int start_keeper(
 			.lane = lane->worker_index == SL_LANE_NONE ? NULL : &lane->lane,
 			.number = lane->number,
 			.class_index = lane->class_index,
+			.drive_index = lane->path_index,
 			.shm = &start->shm->lanes[i],
 			.next_segment = lane->recovery.next_segment,
 		};
@@ -163,8 +166,16 @@ static void publish_partitions(const struct sl_store *store, struct sl_shm *shm)
 	}
 }
 
+static void describe_drives(const struct sl_store *store, struct sl_shm *shm)
+{
+	for (uint32_t i = 0; i < store->path_count; i++)
+		snprintf(shm->drives[i].path, sizeof(shm->drives[i].path), "%s",
+			store->paths[i].path);
+}
+
 int sl_store_start(struct sl_store *store, const struct sl_store_start *start, struct sl_err *err)
 {
+	describe_drives(store, start->shm);
 	for (uint32_t i = 0; i < store->lane_count; i++) {
 		struct sl_store_lane *lane = &store->lanes[i];
 

@@ -10,7 +10,7 @@
 // The part of a worker that appending needs.
 struct sl_append {
 	struct sl_partition *partitions; // store-wide array
-	struct sl_lane *lanes[SL_CLASS_COUNT_MAX]; // by partition's lane_slot; NULL: none
+	struct sl_lane *lanes[SL_WORKER_LANE_COUNT_MAX]; // by partition's lane_slot; NULL: none
 	uint32_t lane_count; // slots in use: the last of them, and 1
 	struct sl_worker_counters *counters;
 };

@@ -13,6 +13,23 @@ from store_writer import (BLOCK, CHECKPOINT, CLEAN_STOP, EPOCH_START, MARK, NOBO
                           TIME_0, Batch, StoreWriter, rich_event, run, state_run)
 
 
+def make_paths(folder):
+    """A lane on each of two paths; the second copy of store.meta is the newer one."""
+    other = os.path.join(folder, "path-1")
+    os.mkdir(other)
+    store = StoreWriter(folder, other).storage_class("fast").stream("plays", 2)
+    for index in range(2):
+        lane = store.lane(path_index=index).start()
+        store.place(index, lane)
+        lane.open_segment()
+        batch = Batch(TIME_0)
+        for i in range(20):
+            batch.event(index, b"path %d event %d" % (index, i))
+        lane.events(batch)
+    store.write_meta()
+    store.write_meta(only=1)
+
+
 def new_store(folder, partitions=4, durability=2):
     """One class, one stream, one lane which holds all partitions."""
     store = StoreWriter(folder).storage_class("fast", durability).stream("plays", partitions)
@@ -61,7 +78,7 @@ def make_sealed(folder):
 
 def make_large(folder):
     """Batches of many blocks, payloads from none to 6 KB."""
-    store = StoreWriter(folder, 4 << 20).storage_class("fast").stream("plays", 3)
+    store = StoreWriter(folder, segment_bytes=4 << 20).storage_class("fast").stream("plays", 3)
     lane = store.lane().start()
     for partition in range(3):
         store.place(partition, lane)

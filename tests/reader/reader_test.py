@@ -16,7 +16,7 @@ from reader_case import Folder, read
 from sluice_crc import POLYNOMIAL, SPARSE_MULTIPLES, crc32c, crc32c_plain
 from sluice_lane import READERS_LOCK_BYTE
 from sluice_siphash import siphash13
-from store_writer import Batch, StoreWriter
+from store_writer import Batch, StoreWriter, with_crc
 
 
 class ChecksumTest(unittest.TestCase):
@@ -192,9 +192,53 @@ class WholeStoreTest(Folder):
         away = store.lane()
         shutil.rmtree(away.folder)
         away.path_index = 1
+        store.recorded = (self.folder, "/nonexistent")
         store.write_meta()
         totals = self.summary(self.folder)["totals"]
         self.assertEqual(totals["lanes_on_other_paths"], 1)
+
+    def test_a_lane_on_a_path_that_is_not_counted_is_damage(self):
+        store, lane = make_store.new_store(self.folder, 1)
+        lane.path_index = 1
+        store.write_meta()
+        code, _, err = read(self.folder, "--check")
+        self.assertEqual(code, 1)
+        self.assertIn("lane 0 lies on path 1 of 1", err)
+
+    def test_paths_are_found_where_they_are_said_to_be(self):
+        folder = self.image("paths")
+        other = os.path.join(folder, "path-1")
+        self.assertEqual(len(self.texts(folder)), 40)
+        self.assertEqual(sorted(self.texts(other)), sorted(self.texts(folder)))
+
+    def test_a_copy_does_not_mix_with_its_original(self):
+        folder = self.image("paths")
+        copy, other = os.path.join(self.folder, "a"), os.path.join(self.folder, "b")
+        shutil.copytree(os.path.join(folder, "path-1"), other)
+        shutil.copytree(folder, copy)
+        self.assertEqual(self.summary(copy)["totals"]["lanes_on_other_paths"], 1)
+        self.assertEqual(sorted(self.texts(copy, "--path", other)), sorted(self.texts(folder)))
+
+    def test_a_path_twice_or_of_another_store_is_refused(self):
+        folder = self.image("paths")
+        code, _, err = read(folder, "--path", folder)
+        self.assertEqual(code, 3)
+        self.assertIn("is path 0 of the store", err)
+        file = os.path.join(folder, "path-1", "store.meta")
+        with open(file, "r+b") as meta:
+            slots = meta.read()
+            for at in (0, 4 << 20):
+                slot = bytearray(slots[at:at + struct.unpack_from("<I", slots, at + 24)[0]])
+                slot[48] ^= 1  # in the salt
+                meta.seek(at)
+                slot[12:16] = bytes(4)
+                meta.write(with_crc(bytes(slot), 12, 0))
+        code, _, err = read(folder, "--path", os.path.join(folder, "path-1"))
+        self.assertEqual(code, 3)
+        self.assertIn("belongs to another store", err)
+
+    def test_the_newest_copy_counts(self):
+        self.assertEqual(self.summary(self.image("paths"))["generation"], 2)
 
     def test_a_segment_that_is_being_removed_has_expired(self):
         store = self.image("sealed")

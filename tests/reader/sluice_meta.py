@@ -12,11 +12,12 @@ STORE_SLOT_BYTES = 4_194_304
 LANE_SLOT_BYTES = 4096
 NO_LANE = 0xFFFF
 
-STORE_HEADER = struct.Struct("<8sIIQIIIIII16sQ56x")
+STORE_HEADER = struct.Struct("<8sIIQIIIIII16sQHH52x")
 CLASS = struct.Struct("<64sB15x")
 STREAM = struct.Struct("<64sIHHH6x16s")
 LANE = struct.Struct("<HHHH8x")
 PARTITION = struct.Struct("<QIHH")
+PATH = struct.Struct("<1024s")
 LANE_META = struct.Struct("<8sIIQQHH28x")
 
 DURABILITIES = ("none", "written", "durable")
@@ -69,6 +70,8 @@ class StoreMeta(NamedTuple):
     streams: tuple
     lanes: tuple
     partitions: tuple
+    path_index: int
+    paths: tuple    # where each was, as bytes; None: not recorded
 
 
 class LaneMeta(NamedTuple):
@@ -131,12 +134,44 @@ def read_store_meta(store):
     return _parse_store_meta(file, slot)
 
 
+def find_store(given):
+    """The newest copy of store.meta, and the folder of each path that is here: those given, and,
+    if the first of them is where it says that it was, the others where they are said to be."""
+    meta = first = read_store_meta(given[0])
+    folders = {first.path_index: given[0]}
+    for folder in given[1:]:
+        copy = read_store_meta(folder)
+        if copy.salt != first.salt:
+            raise NotReadable(f"{folder}: belongs to another store than {given[0]}")
+        if copy.path_index in folders:
+            raise NotReadable(f"{folder}: is path {copy.path_index} of the store, as "
+                              f"{folders[copy.path_index]} is")
+        folders[copy.path_index] = folder
+        meta = max(meta, copy, key=lambda known: known.generation)
+    for index, folder in enumerate(_recorded(first, given[0])):
+        if index in folders or not os.path.exists(os.path.join(folder, b"store.meta")):
+            continue
+        copy = read_store_meta(os.fsdecode(folder))
+        if (copy.salt, copy.path_index) == (first.salt, index):
+            folders[index] = os.fsdecode(folder)
+            meta = max(meta, copy, key=lambda known: known.generation)
+    return meta, folders
+
+
+def _recorded(meta, folder):
+    """Where the paths are said to be, if that is right of this one."""
+    here = meta.paths[meta.path_index]
+    if here and os.path.exists(here) and os.path.samefile(here, folder):
+        return meta.paths
+    return ()
+
+
 def _parse_store_meta(file, slot):
     (_, _, _, generation, byte_length, class_count, stream_count, lane_count, partition_count, _,
-     salt, _) = STORE_HEADER.unpack_from(slot)
-    counts = (class_count, stream_count, lane_count, partition_count)
+     salt, _, path_index, path_count) = STORE_HEADER.unpack_from(slot)
+    counts = (class_count, stream_count, lane_count, partition_count, path_count)
     tables, position = [], STORE_HEADER.size
-    for record, count in zip((CLASS, STREAM, LANE, PARTITION), counts):
+    for record, count in zip((CLASS, STREAM, LANE, PARTITION, PATH), counts):
         end = position + record.size * count
         if end > byte_length:
             raise Damage(file, 24, "the records are longer than byte_length")
@@ -144,7 +179,9 @@ def _parse_store_meta(file, slot):
         position = end
     if position != byte_length:
         raise Damage(file, 24, "the records are shorter than byte_length")
-    classes, streams, lanes, partitions = tables
+    classes, streams, lanes, partitions, paths = tables
+    if path_index >= max(path_count, 1):
+        raise Damage(file, 72, f"it is path {path_index} of {path_count}")
 
     def where(table, index):
         return table[0] + index * table[1]
@@ -157,7 +194,9 @@ def _parse_store_meta(file, slot):
         tuple(Stream(_name(name, file, where(streams, i)), *rest)
               for i, (name, *rest) in enumerate(streams[2])),
         tuple(Lane(*lane) for lane in lanes[2]),
-        tuple(Partition(start, term, lane) for start, term, lane, _ in partitions[2]))
+        tuple(Partition(start, term, lane) for start, term, lane, _ in partitions[2]),
+        path_index,
+        tuple(path.partition(b"\0")[0] for path, in paths[2]) or (None,))
     _check_streams(meta, lambda i: where(streams, i))
     _check_lanes(meta, lambda i: where(lanes, i), lambda i: where(partitions, i))
     return meta

@@ -31,7 +31,10 @@ def parse_arguments(arguments):
     parser = argparse.ArgumentParser(
         description="Read a Sluice store and check it against docs/format.md.",
         epilog="exit codes: 0 whole, 1 damage, 2 usage, 3 not a store or an unknown version")
-    parser.add_argument("store", metavar="STORE", help="the store's folder")
+    parser.add_argument("store", metavar="STORE", help="the store's folder, or one of several")
+    parser.add_argument("--path", metavar="DIR", action="append", default=[],
+                        help="another of the store's folders, when it is not where the store's "
+                        "metadata say")
     parser.add_argument("--stream", metavar="NAME", help="print this stream only")
     parser.add_argument("--partition", metavar="N", type=int,
                         help="print this partition of the stream only, counted from 0")
@@ -169,7 +172,7 @@ def print_events(store, options, key_checks, out):
 
 def read_store(options, out, summary):
     """Read STORE; fills `summary` as far as it comes."""
-    store = Store(options.store)
+    store = Store(options.store, *options.path)
     try:
         key_checks = {}
         if options.key:

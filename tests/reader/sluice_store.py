@@ -6,7 +6,7 @@ from collections import Counter
 
 import sluice_batch as fmt
 from sluice_lane import LaneLog
-from sluice_meta import Damage, read_store_meta
+from sluice_meta import Damage, find_store
 from sluice_sessions import Sessions
 from sluice_siphash import siphash13
 from sluice_terms import Join
@@ -50,15 +50,15 @@ class Batch:
 class Store:
     """Opening reads and checks everything but the runs of events; walk() checks those."""
 
-    def __init__(self, folder):
-        self.meta = read_store_meta(folder)
+    def __init__(self, *folders):
+        self.meta, self.folders = find_store(folders)
         self.lanes = []
         self.totals = Counter()
         self.kinds = Counter()
         self.sessions = None  # of the lane that is being walked
         self.counts = {}   # partition -> [first, last, count] of live events
         try:
-            self._open_lanes(folder)
+            self._open_lanes()
             self.join = Join(self.meta, self.lanes)
         except BaseException:
             self.close()
@@ -67,10 +67,13 @@ class Store:
                           range(stream.first_partition,
                                 stream.first_partition + stream.partition_count)}
 
-    def _open_lanes(self, folder):
+    def _open_lanes(self):
         for lane in sorted(self.meta.lanes):
-            lane_folder = os.path.join(folder, f"lane-{lane.number:05d}")
-            if lane.path and not os.path.isdir(lane_folder):
+            if lane.path >= len(self.meta.paths):
+                raise Damage(self.meta.file, 0, f"lane {lane.number} lies on path {lane.path} of "
+                             f"{len(self.meta.paths)}")
+            lane_folder = os.path.join(self.folders.get(lane.path, ""), f"lane-{lane.number:05d}")
+            if lane.path not in self.folders:
                 self.totals["lanes_on_other_paths"] += 1
                 continue
             log = LaneLog(self.meta, lane, lane_folder)

@@ -97,10 +97,10 @@ class Batch:
 class LaneWriter:
     """One lane: appends batches to its open segment and keeps what a checkpoint states."""
 
-    def __init__(self, store, number, class_index, worker):
+    def __init__(self, store, number, class_index, worker, path_index=0):
         self.store, self.number, self.class_index, self.worker = store, number, class_index, worker
-        self.path_index = 0
-        self.folder = os.path.join(store.folder, f"lane-{number:05d}")
+        self.path_index = path_index
+        self.folder = os.path.join(store.folders[path_index], f"lane-{number:05d}")
         os.makedirs(self.folder)
         self.epoch = self.segment = self.batch_number = self.durable = 0
         self.prev_crc, self.states, self.meta_generation = 0, {}, 0
@@ -228,8 +228,9 @@ def with_crc(data, at, crc_before):
 class StoreWriter:
     """store.meta, and the lanes it lists."""
 
-    def __init__(self, folder, segment_bytes=SEGMENT_BYTES):
-        self.folder, self.segment_bytes = folder, segment_bytes
+    def __init__(self, *folders, segment_bytes=SEGMENT_BYTES):
+        self.folders, self.segment_bytes = folders, segment_bytes
+        self.recorded = folders  # as store.meta has them; empty: it says nothing of paths
         self.classes, self.streams, self.lanes, self.partitions = [], [], [], []
         self.generation = 0
 
@@ -243,10 +244,11 @@ class StoreWriter:
         self.partitions += [(0, 0, 0)] * partition_count
         return self
 
-    def lane(self, class_index=0, worker=None):
+    def lane(self, class_index=0, worker=None, path_index=0):
         """The next lane; by default each has a worker of its own."""
         number = len(self.lanes)
-        lane = LaneWriter(self, number, class_index, number if worker is None else worker)
+        lane = LaneWriter(self, number, class_index, number if worker is None else worker,
+                          path_index)
         self.lanes.append(lane)
         return lane
 
@@ -260,22 +262,29 @@ class StoreWriter:
         _, count, first, _, _, steering_key = self.streams[stream_index]
         return first + ((siphash13(steering_key, key) >> 32) * count >> 32)
 
-    def write_meta(self):
+    def write_meta(self, only=None):
+        """The next generation, on all paths or on one."""
         self.generation += 1
+        for index, folder in enumerate(self.folders):
+            if only in (None, index):
+                self._write_copy(index, folder)
+        return self
+
+    def _write_copy(self, index, folder):
         records = b"".join(
             [struct.pack("<64sB15x", name.encode(), level) for name, level in self.classes] +
             [struct.pack("<64sIHHH6x16s", name.encode(), count, first, class_index, port, key)
              for name, count, first, class_index, port, key in self.streams] +
             [struct.pack("<HHHH8x", lane.number, lane.class_index, lane.worker, lane.path_index)
              for lane in self.lanes] +
-            [struct.pack("<QIHH", start, term, lane, 0) for start, term, lane in self.partitions])
-        slot = struct.pack("<8sIIQIIIIII16sQ56x", b"SLCESTM1", 1, 0, self.generation,
+            [struct.pack("<QIHH", start, term, lane, 0) for start, term, lane in self.partitions] +
+            [struct.pack("<1024s", os.fsencode(path)) for path in self.recorded])
+        slot = struct.pack("<8sIIQIIIIII16sQHH52x", b"SLCESTM1", 1, 0, self.generation,
                            128 + len(records), len(self.classes), len(self.streams),
                            len(self.lanes), len(self.partitions), 0, SALT,
-                           self.segment_bytes) + records
-        path = os.path.join(self.folder, "store.meta")
+                           self.segment_bytes, index, len(self.recorded)) + records
+        path = os.path.join(folder, "store.meta")
         with open(path, "r+b" if os.path.exists(path) else "w+b") as meta:
             meta.seek((4 << 20) * (self.generation % 2))
             meta.write(with_crc(slot, 12, 0))
-        open(os.path.join(self.folder, "store.lock"), "wb").close()
-        return self
+        open(os.path.join(folder, "store.lock"), "wb").close()

@@ -10,7 +10,7 @@ dataplane_report=
 dataplane_starts=0
 
 # write_config [KEY=VALUE]...: prints a configuration. Keys, with their defaults:
-#   device=af_xdp:sl0   store=$work/store     runtime_dir=/run/sluice
+#   device=af_xdp:sl0   store=$work/store (or several, with commas)      runtime_dir=/run/sluice
 #   stream=plays        port=5000             partitions=16            key=flow (or OFFSET:LENGTH)
 #   durability=durable  batch_bytes=524288    linger_us=1000           retention_bytes=0
 #   segment_bytes=16777216                    in_flight_max=8          keep_source=false
@@ -29,7 +29,9 @@ write_config() {
 		[[ -v ${setting%%=*} ]] || fail "write_config knows no key ${setting%%=*}"
 		local "$setting"
 	done
-	mkdir -p "$store"
+	local IFS=,
+	# shellcheck disable=SC2086 # the list is split
+	mkdir -p $store
 	cat <<-YAML
 		runtime_dir: $runtime_dir
 		ports:
@@ -52,7 +54,7 @@ write_config() {
 		    segment_age_s: $segment_age_s
 		    retention_age_s: $retention_age_s
 		store:
-		  paths: ["$store"]
+		  paths: ["${store//,/\", \"}"]
 		  segment_bytes: $segment_bytes
 		  in_flight_max: $in_flight_max
 		  ${reserve_bytes:+reserve_bytes: $reserve_bytes}

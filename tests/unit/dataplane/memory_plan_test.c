@@ -32,6 +32,7 @@ static void make_config(void)
 	config.classes[0].batch_bytes = 512 * 1024;
 	config.class_count = 1;
 	config.store.in_flight_max = 8;
+	config.store.path_count = 1;
 	layout.lcore_count = 2;
 	layout.rx_count = 1;
 	layout.worker_count = 1;
@@ -98,7 +99,7 @@ static void one_lcore_that_does_everything_has_no_rings(void)
 	CU_ASSERT_EQUAL(plan.ring_count, 16);
 }
 
-static void batches_are_counted_for_each_worker_and_class(void)
+static void batches_are_counted_for_each_worker_class_and_path(void)
 {
 	make_config();
 	layout = (struct sl_layout){.lcore_count = 3, .rx_count = 1, .worker_count = 2};
@@ -109,6 +110,11 @@ static void batches_are_counted_for_each_worker_and_class(void)
 		2 *
 			(SL_ALIGN_UP(sl_lane_memory_bytes(8, 8, 512 * 1024), 2 * SL_MIB) +
 				sl_lane_memory_bytes(8, 8, SL_MIB)));
+	uint64_t one_path_bytes = find_item("batches")->bytes;
+
+	config.store.path_count = 3;
+	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
+	CU_ASSERT_EQUAL(find_item("batches")->bytes, 3 * one_path_bytes);
 }
 
 static void too_few_mbufs_for_the_descriptors_are_refused(void)
@@ -186,7 +192,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(sums_are_those_of_the_items),
 	SL_TEST(rings_never_hold_more_than_the_mbufs_that_are_left),
 	SL_TEST(one_lcore_that_does_everything_has_no_rings),
-	SL_TEST(batches_are_counted_for_each_worker_and_class),
+	SL_TEST(batches_are_counted_for_each_worker_class_and_path),
 	SL_TEST(too_few_mbufs_for_the_descriptors_are_refused),
 	SL_TEST(rings_that_could_starve_the_ports_are_refused),
 	SL_TEST(the_largest_configuration_is_refused_with_a_number_that_is_right),

@@ -53,7 +53,7 @@ static void minimal_example_loads_with_every_default(void)
 	CU_ASSERT_EQUAL(config.classes[0].segment_age_s, 0);
 	CU_ASSERT_EQUAL(config.classes[0].retention_age_s, 0);
 	CU_ASSERT_EQUAL(config.store.reserve_bytes, config.store.segment_bytes);
-	CU_ASSERT_STRING_EQUAL(config.store.path, "/var/lib/sluice");
+	CU_ASSERT_STRING_EQUAL(config.store.paths[0], "/var/lib/sluice");
 	CU_ASSERT_EQUAL(config.store.segment_bytes, 1ull << 30);
 	CU_ASSERT_EQUAL(config.store.in_flight_max, 8);
 	CU_ASSERT_EQUAL(config.store.line, 8);
@@ -151,7 +151,7 @@ static void every_key_of_a_full_file_is_taken(void)
 	CU_ASSERT_EQUAL(config.store.reserve_bytes, 5);
 	CU_ASSERT_EQUAL(config.classes[1].durability, SL_DURABILITY_WRITTEN);
 	CU_ASSERT_EQUAL(config.classes[1].linger_us, 1000000);
-	CU_ASSERT_STRING_EQUAL(config.store.path, "/s");
+	CU_ASSERT_STRING_EQUAL(config.store.paths[0], "/s");
 	CU_ASSERT_EQUAL(config.store.segment_bytes, 16777216);
 	CU_ASSERT_EQUAL(config.store.in_flight_max, 32);
 	sl_config_free(&config);

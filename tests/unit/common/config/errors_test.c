@@ -83,8 +83,8 @@ static const struct bad_file shape[] = {
 		"6: streams.partitions: is missing: must be a number from 1 to 4096"},
 	{STREAM(""), "6: streams.name: is missing: must be " NAME_WORDS},
 	{PORTS STREAMS "store: {in_flight_max: 3}\n",
-		"5: store.paths: is missing: must be a list of one entry, an absolute path of at "
-		"most 900 bytes"},
+		"5: store.paths: is missing: must be a list of 1 to 8 entries, each an absolute "
+		"path of at most 900 bytes"},
 	{STREAMS STORE "ports: pcap:/a\n",
 		"5: ports: value 'pcap:/a' has the wrong shape: must be a list of 1 to 8 entries, "
 		"each a mapping with the keys " PORT_KEYS},
@@ -119,11 +119,11 @@ static const struct bad_file shape[] = {
 	{REST "lcores:\n  rx_cpus:\n    - 0\n    - [1]\n",
 		"10: lcores.rx_cpus: has the wrong shape: must be a number from 0 to 1023"},
 	{PORTS STREAMS "store: {paths: /s}\n",
-		"5: store.paths: value '/s' has the wrong shape: must be a list of one entry, an "
+		"5: store.paths: value '/s' has the wrong shape: must be a list of 1 to 8 "
+		"entries, each an absolute path of at most 900 bytes"},
+	{PORTS STREAMS "store: {paths: [/a, /b, /c, /d, /e, /f, /g, /h, /i]}\n",
+		"5: store.paths: has too many entries: must be a list of 1 to 8 entries, each an "
 		"absolute path of at most 900 bytes"},
-	{PORTS STREAMS "store: {paths: [/s, /t]}\n",
-		"5: store.paths: has too many entries: must be a list of one entry, an absolute "
-		"path of at most 900 bytes"},
 	{STREAM("name: &n a, port: 1, partitions: 1, class: *n"),
 		"6: streams.class: value 'a' is an alias, which is not supported: must be the name "
 		"of a class"},
@@ -185,6 +185,8 @@ static const struct bad_file values[] = {
 	{REST "classes: [{name: default, linger_us: 1000001}]\n",
 		"7: classes.linger_us: value '1000001' is wrong: must be a number from 0 to "
 		"1000000"},
+	{PORTS STREAMS "store: {paths: [/s, /t, /s]}\n",
+		"5: store.paths: value '/s' is listed twice: list each path once"},
 	{PORTS STREAMS "store: {paths: [data]}\n",
 		"5: store.paths: value 'data' is wrong: must be an absolute path of at most 900 "
 		"bytes"},

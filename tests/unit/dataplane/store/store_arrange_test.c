@@ -200,7 +200,8 @@ static void a_stream_that_changes_its_class_moves_with_its_offsets(void)
 		fixture.config.streams[0].class_index = i % 2;
 		sl_store_fixture_run(&fixture);
 		CU_ASSERT_EQUAL(fixture.store.meta.partitions[1].term, i + 1);
-		CU_ASSERT_EQUAL(fixture.store.partitions[1].lane_slot, i % 2);
+		CU_ASSERT_EQUAL(fixture.store.meta.partitions[1].lane, i % 2);
+		CU_ASSERT_EQUAL(fixture.store.partitions[1].lane_slot, 0); // the only live one
 		write_everywhere(counts, 2);
 		sl_store_fixture_stop(&fixture);
 	}
@@ -224,10 +225,10 @@ static void more_lanes_than_there_may_be_are_refused(void)
 	CU_ASSERT_EQUAL_FATAL(sl_store_fixture_open(&fixture, &err), 0);
 	CU_ASSERT_EQUAL(fixture.store.lane_count, SL_LANE_COUNT_MAX);
 	// The most that a configuration can ask for fits; one more does not.
-	CU_ASSERT_PTR_NULL(sl_store_add_lane(&fixture.store, 0, &err));
+	CU_ASSERT_PTR_NULL(sl_store_add_lane(&fixture.store, 0, 0, &err));
 	CU_ASSERT_EQUAL(err.code, -ENOSPC);
 	CU_ASSERT_PTR_NOT_NULL(strstr(err.text,
-		"has 256 lanes already, the most there may be; use fewer workers or classes"));
+		"has 256 lanes already, the most there may be; use fewer workers, classes or paths"));
 	sl_store_fixture_fini(&fixture);
 }
 

@@ -13,7 +13,8 @@ void sl_store_fixture_init(struct sl_store_fixture *fixture)
 	CU_ASSERT_FATAL(sl_fixture_make_directory(fixture->path));
 	fixture->worker_count = 1;
 	fixture->config.path = "test.yaml";
-	fixture->config.store.path = fixture->path;
+	fixture->config.store.paths[0] = fixture->path;
+	fixture->config.store.path_count = 1;
 	fixture->config.store.segment_bytes = SL_STORE_FIXTURE_SEGMENT_BYTES;
 	fixture->config.store.in_flight_max = 4;
 	fixture->config.store.line = 3;
@@ -25,6 +26,16 @@ void sl_store_fixture_fini(struct sl_store_fixture *fixture)
 	if (fixture->is_open)
 		sl_store_fixture_kill(fixture);
 	sl_fixture_remove_directory(fixture->path);
+	for (uint32_t i = 0; i < fixture->other_path_count; i++)
+		sl_fixture_remove_directory(fixture->other_paths[i]);
+}
+
+void sl_store_fixture_path(struct sl_store_fixture *fixture)
+{
+	char *path = fixture->other_paths[fixture->other_path_count++];
+
+	CU_ASSERT_FATAL(sl_fixture_make_directory(path));
+	fixture->config.store.paths[fixture->config.store.path_count++] = path;
 }
 
 void sl_store_fixture_class(struct sl_store_fixture *fixture, const char *name)

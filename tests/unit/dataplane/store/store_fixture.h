@@ -10,6 +10,8 @@
 
 struct sl_store_fixture {
 	char path[64];
+	char other_paths[SL_STORE_PATH_COUNT_MAX][64];
+	uint32_t other_path_count;
 	struct sl_config config;
 	uint32_t worker_count;
 	uint8_t worker_by_partition[SL_PARTITION_COUNT_MAX];
@@ -26,6 +28,7 @@ void sl_store_fixture_init(struct sl_store_fixture *fixture);
 void sl_store_fixture_fini(struct sl_store_fixture *fixture); // closes what is open
 
 // Adds to the configuration.
+void sl_store_fixture_path(struct sl_store_fixture *fixture); // a directory of its own
 void sl_store_fixture_class(struct sl_store_fixture *fixture, const char *name);
 void sl_store_fixture_stream(struct sl_store_fixture *fixture, const char *name,
 	uint32_t partition_count, uint32_t class_index);

@@ -125,13 +125,13 @@ static void what_is_no_usable_directory_is_refused_with_line_and_remedy(void)
 {
 	sl_store_fixture_init(&fixture);
 	sl_store_fixture_stream(&fixture, "plays", 3, 0);
-	fixture.config.store.path = "/nonexistent/store";
+	fixture.config.store.paths[0] = "/nonexistent/store";
 	expect_refusal(-ENOENT,
 		"test.yaml:3: store.paths: '/nonexistent/store': No such file or directory; make the directory: mkdir -p /nonexistent/store");
-	fixture.config.store.path = "/dev/null";
+	fixture.config.store.paths[0] = "/dev/null";
 	expect_refusal(-ENOTDIR, "test.yaml:3: store.paths: '/dev/null' is no directory");
-	fixture.config.store.path = "/proc/self";
-	fixture.config.store.path = "/proc";
+	fixture.config.store.paths[0] = "/proc/self";
+	fixture.config.store.paths[0] = "/proc";
 	expect_refusal(-EOPNOTSUPP, "test.yaml:3: store.paths: '/proc' is not writable");
 	sl_store_fixture_fini(&fixture);
 }
