@@ -71,7 +71,8 @@ class Bench:
     def __init__(self, scale, work):
         cpus = sorted(os.sched_getaffinity(0))
         self.scale, self.work, self.top = scale, work, TOP
-        self.generator_cpu, self.appliance_cpu = cpus[0], cpus[-1]
+        self.generator_cpu, self.appliance_cpu = machine.deal_cpus(
+            cpus, machine.Drive(work).interrupts_by_cpu())
         self.cpu_count = os.cpu_count()
         self.store_key = None
         self.written_rate_max = 0.0  # bytes a second that the drive took, by whomever

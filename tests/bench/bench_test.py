@@ -10,6 +10,7 @@ import xml.etree.ElementTree
 
 import bench
 import kernel_path
+import machine
 import report
 import rows_capacity
 import trial
@@ -296,6 +297,26 @@ class ReportTest(unittest.TestCase):
     def test_a_page_without_the_marks_is_refused(self):
         with self.assertRaises(ValueError):
             report.replace_part("# Title\n", "part")
+
+
+class CpuTest(unittest.TestCase):
+    INTERRUPTS = """            CPU0       CPU1
+  35:          0          1 PCI-MSIX-0000:00:02.0   0-edge      virtio1-config
+  36:          7     429852 PCI-MSIX-0000:00:02.0   1-edge      virtio1-req.0
+  41:   90000000          0 PCI-MSIX-0000:00:04.0   1-edge      virtio3-rx
+ LOC:          5          6   Local timer interrupts
+"""
+
+    def test_interrupts_of_one_drive_are_summed(self):
+        self.assertEqual(machine.count_interrupts(self.INTERRUPTS, {"35", "36"}), {0: 7, 1: 429853})
+
+    def test_the_drive_does_not_interrupt_the_appliance(self):
+        self.assertEqual(machine.deal_cpus([0, 1], {0: 7, 1: 429853}), (1, 0))
+        self.assertEqual(machine.deal_cpus([0, 1], {0: 9, 1: 7}), (0, 1))
+
+    def test_without_interrupts_the_appliance_has_the_last_cpu(self):
+        self.assertEqual(machine.deal_cpus([0, 1, 2], {}), (0, 2))
+        self.assertEqual(machine.deal_cpus([3], {}), (3, 3))
 
 
 class NamesTest(unittest.TestCase):
