@@ -51,6 +51,8 @@ struct sl_chain_hole {
 	bool has_last_body_crc;
 	bool is_in_head; // the segment's checkpoint is not whole in front of it
 	bool is_head_end; // what follows is no checkpoint batch: this one must end it
+	bool is_resumed; // a batch of the same segment goes on at end_position
+	bool is_behind; // of a segment that is not part of the log
 	bool is_in_order; // of the chain: false where nothing can be filled in
 	uint64_t epoch, durable_mark, time_ns;
 	uint64_t event_count_max; // lost at most
@@ -65,6 +67,7 @@ struct sl_finding {
 	char path[SL_PATH_BYTES_MAX];
 	char what[384]; // one line, no path, no full stop
 	struct sl_chain_hole hole; // of a hole or a segment that is gone
+	uint64_t tail_segment; // of the lane: where its log ends
 	struct sl_lost_range *lost;
 	size_t lost_count, lost_capacity;
 	// What the checkpoint said that was in the hole; by partition, term 0 where it is not

@@ -298,6 +298,7 @@ int sl_lane_judge(const struct sl_lane_judge_config *config, struct sl_judgement
 		.judgement = judgement,
 		.err = err,
 		.is_done = config->number_max == 0};
+	size_t found_before = judgement->count;
 	int result = sl_segment_list_read(&judge.segments, config->path, err);
 
 	*judged = (struct sl_lane_judged){0};
@@ -309,6 +310,8 @@ int sl_lane_judge(const struct sl_lane_judge_config *config, struct sl_judgement
 	else
 		result = judge_lane(&judge, judged);
 	note_fenced(&judge);
+	for (size_t i = found_before; i < judgement->count; i++)
+		judgement->findings[i].tail_segment = judge.last_segment;
 	judged->last_number = judge.last_number;
 	judged->epoch_max = judge.epoch_max;
 	judgement->lane_count++;

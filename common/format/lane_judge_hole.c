@@ -227,6 +227,7 @@ static const struct sl_batch_header *find_next(struct sl_lane_judge *judge,
 static void step_over(struct sl_lane_judge *judge, const struct sl_chain_hole *hole)
 {
 	judge->is_chained = hole->has_last_body_crc;
+	judge->last_segment = judge->file->number;
 	judge->last_number = hole->last_number;
 	judge->last_body_crc = hole->last_body_crc;
 }
@@ -241,8 +242,10 @@ static int end_at_segment_end(struct sl_lane_judge *judge, struct sl_chain_hole 
 	if (judge->file->is_sealed) {
 		const struct sl_segment_footer *footer = &judge->file->footer;
 
+		if (hole->first_number == 0)
+			hole->first_number = footer->first_number;
 		end_hole(hole, judge->end, footer->last_number + 1, footer->last_body_crc,
-			judge->last_epoch);
+			judge->last_epoch > 0 ? judge->last_epoch : footer->epoch);
 		hole->is_head_end = true;
 		return 0;
 	}
@@ -251,9 +254,12 @@ static int end_at_segment_end(struct sl_lane_judge *judge, struct sl_chain_hole 
 
 		if (result < 0)
 			return result;
-		if (result > 0 && resumes(judge, &head))
+		if (result > 0 && resumes(judge, &head)) {
+			if (hole->first_number == 0)
+				hole->first_number = SL_MAX(head.number, 2u) - 1;
 			end_hole(hole, judge->end, head.number, head.prev_body_crc,
-				judge->last_epoch);
+				judge->last_epoch > 0 ? judge->last_epoch : head.epoch);
+		}
 		hole->is_head_end = true;
 	}
 	return 0;
@@ -276,6 +282,7 @@ static int open_hole(struct sl_lane_judge *judge, const char *what, uint64_t mar
 			hole.first_number = judge->file->number == 1 ? 1 : next->number - 1;
 		end_hole(&hole, judge->position, next->number, next->prev_body_crc, next->epoch);
 		hole.is_head_end = next->kind != SL_BATCH_CHECKPOINT;
+		hole.is_resumed = true;
 	} else {
 		result = end_at_segment_end(judge, &hole);
 		if (result < 0)
@@ -374,6 +381,27 @@ int sl_lane_judge_gap(struct sl_lane_judge *judge, const struct sl_batch_header 
 	return result;
 }
 
+static int report_behind(struct sl_lane_judge *judge, struct sl_segment_file *file)
+{
+	struct sl_look_ahead ahead = {.number_min = UINT64_MAX};
+	int result = sl_segment_file_look_ahead(file, 0, &ahead, judge->err);
+	struct sl_finding *finding;
+
+	if (result < 0)
+		return result;
+	finding = sl_judgement_add(judge->judgement, SL_FINDING_HOLE, SL_FINDING_LOSS,
+		judge->config->lane, file->path,
+		"a damaged header where the segment opens: rot, or store.meta is that of another "
+		"store");
+	if (finding == NULL)
+		return 0;
+	finding->segment = file->number;
+	finding->hole = (struct sl_chain_hole){.end_position = ahead.byte_count,
+		.is_behind = true,
+		.event_count_max = ahead.byte_count / EVENT_BYTES_MIN};
+	return remember(judge, finding);
+}
+
 // A header is smaller than a sector and cannot be torn. One that fails its sum where a segment
 // opens is rot.
 int sl_lane_judge_behind(struct sl_lane_judge *judge)
@@ -393,15 +421,8 @@ int sl_lane_judge_behind(struct sl_lane_judge *judge)
 		if (result < 0)
 			break;
 		result = sl_segment_file_batch(file, 0, true, &head, &verdict, judge->err);
-		if (result == 0 && verdict == SL_BATCH_BAD_HEADER) {
-			struct sl_finding *finding = sl_judgement_add(judge->judgement,
-				SL_FINDING_HOLE, SL_FINDING_LOSS, judge->config->lane, file->path,
-				"a damaged header where the segment opens: rot, or store.meta is "
-				"that of another store");
-
-			if (finding != NULL)
-				finding->segment = file->number;
-		}
+		if (result == 0 && verdict == SL_BATCH_BAD_HEADER)
+			result = report_behind(judge, file);
 		sl_segment_file_close(file);
 	}
 	return result;

@@ -88,6 +88,51 @@ int sl_store_read_runs(struct sl_store_read *read, const struct sl_batch_header 
 	return result;
 }
 
+static void take_lost(struct sl_store_read *read, const struct sl_lost_offsets *from_fence)
+{
+	uint32_t index = (uint32_t)from_fence->partition - read->first_partition;
+	struct sl_store_report *report = read->report;
+	struct sl_lost_offsets lost = *from_fence;
+	uint64_t end = lost.first_offset + lost.count;
+
+	if (from_fence->partition < read->first_partition || index >= read->partition_count ||
+		(read->term != 0 && read->term != lost.term))
+		return;
+	end = SL_MIN(end, sl_store_void_start(read->store, lost.partition, lost.term));
+	end = SL_MIN(end, sl_store_read_limit(read, lost.partition));
+	lost.first_offset = SL_MAX(lost.first_offset, read->from);
+	if (lost.first_offset >= end)
+		return;
+	lost.count = end - lost.first_offset;
+	report->lost_event_count += lost.count;
+	// Of one partition, the next event is that behind them.
+	if (!report->has_first)
+		report->first_offset = lost.first_offset;
+	if (!report->has_first || report->next_offset == lost.first_offset)
+		report->next_offset = end;
+	report->has_first = true;
+	if (read->visitor->on_lost != NULL)
+		read->visitor->on_lost(read->visitor->context, &lost);
+}
+
+static int take_fence(struct sl_store_read *read, const struct sl_batch_header *batch)
+{
+	struct sl_run_iterator iterator;
+	struct sl_run run;
+
+	if (sl_batch_check_runs(batch) != SL_BATCH_OK)
+		return sl_lane_reader_damage(&read->reader, "runs that do not add up", read->err);
+	sl_run_iterator_init(&iterator, batch);
+	while (sl_run_next(&iterator, &run, NULL)) {
+		const struct sl_lost_offsets *lost = run.data;
+
+		for (uint32_t i = 0; run.type == SL_RUN_LOST && i < run.bytes / sizeof(*lost); i++)
+			take_lost(read, &lost[i]);
+	}
+	sl_run_iterator_fini(&iterator);
+	return 0;
+}
+
 int sl_store_read_lane(struct sl_store_read *read, int result,
 	int (*on_batch)(
 		struct sl_store_read *read, const struct sl_batch_header *batch, void *context),
@@ -104,7 +149,10 @@ int sl_store_read_lane(struct sl_store_read *read, int result,
 		if (result <= 0)
 			break;
 		read->report->unknown_batch_count += !sl_batch_kind_is_known(batch->kind);
-		result = batch->kind == SL_BATCH_EVENTS ? on_batch(read, batch, context) : 0;
+		if (batch->kind == SL_BATCH_EVENTS)
+			result = on_batch(read, batch, context);
+		else
+			result = batch->kind == SL_BATCH_FENCE ? take_fence(read, batch) : 0;
 	}
 	sl_store_report_lane(read->report, &read->reader, is_at_end);
 	sl_lane_reader_close(&read->reader);

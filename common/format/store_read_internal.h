@@ -17,6 +17,11 @@ struct sl_store_read {
 	bool is_lane_done; // nothing wanted can follow in this lane
 	uint64_t expired_seen; // segments that were gone at the last event
 	uint32_t last_term; // of the last batch that was handed out; reads of one partition only
+	// What is wanted of fences.
+	uint16_t first_partition;
+	uint32_t partition_count;
+	uint32_t term; // 0: any
+	uint64_t from;
 };
 
 // One partition within the batch at hand.

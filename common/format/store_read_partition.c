@@ -238,7 +238,14 @@ int sl_store_read_partition(struct sl_store_reader *store, uint16_t partition, u
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
 {
 	struct sl_store_read read = {
-		.store = store, .visitor = visitor, .report = report, .err = err};
+		.store = store,
+		.visitor = visitor,
+		.report = report,
+		.err = err,
+		.first_partition = partition,
+		.partition_count = 1,
+		.from = from,
+	};
 	const struct sl_store_terms *terms;
 	uint64_t limit;
 	int result = 0;
@@ -259,6 +266,7 @@ int sl_store_read_partition(struct sl_store_reader *store, uint16_t partition, u
 
 		if (range.end <= from)
 			continue;
+		read.term = range.term;
 		result = sl_store_open_lane(store, range.lane, &read.reader, err);
 		sl_lane_reader_want(&read.reader,
 			&(struct sl_index_wanted){.first_partition = partition,

@@ -62,9 +62,15 @@ static int on_batch_of_stream(
 int sl_store_read_stream(struct sl_store_reader *store, uint32_t stream_index,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
 {
-	struct sl_store_read read = {
-		.store = store, .visitor = visitor, .report = report, .err = err};
 	const struct sl_store_meta_stream *meta = &store->meta.streams[stream_index];
+	struct sl_store_read read = {
+		.store = store,
+		.visitor = visitor,
+		.report = report,
+		.err = err,
+		.first_partition = meta->first_partition,
+		.partition_count = meta->partition_count,
+	};
 	struct stream_read stream = {
 		.first_partition = meta->first_partition,
 		.partition_count = meta->partition_count,

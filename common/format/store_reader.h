@@ -78,6 +78,9 @@ struct sl_store_visitor {
 	// sl_store_read_stream alone: each lane is read from its first segment that has at least
 	// this number on. 0: from the oldest.
 	uint64_t segment_from;
+	// Offsets that nobody can read any more, as a repair has written into the log: in their
+	// place in the order. May be NULL.
+	void (*on_lost)(void *context, const struct sl_lost_offsets *lost);
 };
 
 // What a read or count met on its way; all zero before.
@@ -90,6 +93,7 @@ struct sl_store_report {
 	uint64_t unknown_run_count, unknown_batch_count; // of later programs, skipped by length
 	uint64_t further_attribute_count; // events with attributes of later programs
 	uint64_t expired_segment_count; // vanished between listing and opening
+	uint64_t lost_event_count; // which a repair has fenced, left out
 	uint64_t torn_tail_count; // lanes whose log ends before blocks that hold something
 	// Of sl_store_read_partition() only, where offsets ascend.
 	bool has_first; // first_offset is set
@@ -111,7 +115,7 @@ int sl_store_read_stream(struct sl_store_reader *store, uint32_t stream,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err);
 
 // One partition's side of the offline identity: event_count == last_offset + 1 - first_offset, when
-// nothing was compacted or jumped.
+// nothing was compacted, jumped or lost.
 struct sl_store_count {
 	uint64_t first_offset; // first retained; meaningless when event_count is 0
 	uint64_t last_offset;

@@ -22,6 +22,7 @@ struct partition {
 struct sl_store_stretches {
 	const struct sl_store_meta *meta;
 	bool has_expired[UINT16_MAX + 1]; // by lane
+	bool has_any_expired;
 	struct partition partitions[]; // meta->header.partition_count
 };
 
@@ -126,7 +127,7 @@ bool sl_store_stretches_add(struct sl_store_stretches *all, const struct sl_batc
 
 void sl_store_stretches_expired(struct sl_store_stretches *all, uint16_t lane)
 {
-	all->has_expired[lane] = true;
+	all->has_expired[lane] = all->has_any_expired = true;
 }
 
 static int compare(const void *a, const void *b)
@@ -171,9 +172,10 @@ static void judge_neighbours(const struct sl_store_stretches *all, uint32_t numb
 	else if (left->term == right->term && right->first < left->end)
 		say(judgement, right->lane, path, number, "offsets that are there twice", right);
 	// Within a lane and term the lane's judge has said what is missing. A lower term is void
-	// from where the higher one starts.
+	// from where the higher one starts, and a term in between may have expired.
 	else if (left->term < right->term && right->first > left->end &&
-		!all->has_expired[right->lane])
+		!all->has_expired[right->lane] &&
+		!(all->has_any_expired && right->term > left->term + 1))
 		sl_judgement_add(judgement, SL_FINDING_TERMS, SL_FINDING_LOSS, left->lane, path,
 			"partition %" PRIu32 ": offsets %" PRIu64 " to %" PRIu64
 			" are nowhere: term %" PRIu32 " ends before them in lane %u, term %" PRIu32

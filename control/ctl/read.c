@@ -163,6 +163,20 @@ static int on_event(void *context, const struct sl_store_event *event)
 	return reading->count == request->count_max ? STOP_COUNT_REACHED : 0;
 }
 
+static void on_lost(void *context, const struct sl_lost_offsets *lost)
+{
+	struct reading *reading = context;
+	uint64_t end = lost->first_offset + lost->count;
+
+	fprintf(stderr,
+		"sluicectl: partition %u: offsets %" PRIu64 " to %" PRIu64
+		" are lost: a repair has fenced them\n",
+		(unsigned)(lost->partition - reading->first_partition), lost->first_offset,
+		end - 1);
+	if (reading->is_one_partition)
+		reading->next_offset = SL_MAX(reading->next_offset, end);
+}
+
 static uint64_t watermark_of(const struct sl_shm *shm, uint16_t partition)
 {
 
@@ -259,8 +273,10 @@ static int read_stream(
 
 	struct reading reading = {
 		.request = request, .shm = shm, .first_partition = meta->first_partition};
-	const struct sl_store_visitor visitor = {
-		.context = &reading, .on_event = on_event, .limit = shm == NULL ? NULL : limit};
+	const struct sl_store_visitor visitor = {.context = &reading,
+		.on_event = on_event,
+		.limit = shm == NULL ? NULL : limit,
+		.on_lost = on_lost};
 	reading.is_one_partition = request->has_partition || meta->partition_count == 1;
 	if (reading.is_one_partition)
 		return read_one(&reading, store, &visitor, &err);

@@ -71,22 +71,43 @@ static int apply_state(struct sl_recovery_states *states, const struct sl_partit
 	return 0;
 }
 
-static int apply_entry(struct sl_recovery_states *states, const struct sl_batch_table_entry *entry,
-	struct sl_err *err)
+// Offsets that a batch takes: by events, or because a fence says that they are lost.
+static int apply_offsets(struct sl_recovery_states *states, uint16_t partition, uint32_t term,
+	uint64_t first_offset, uint64_t count, struct sl_err *err)
 {
-	struct sl_partition_state *known = find(states, entry->partition);
+	struct sl_partition_state *known = find(states, partition);
 
 	if (known == NULL)
 		return sl_err_set(err, -ENOMEM, "no memory for the partitions of a lane");
-	if (entry->term < known->term ||
-		(entry->term == known->term && entry->first_offset != known->next_offset))
-		return contradict(known, entry->term, entry->first_offset, "a batch", err);
-	if (entry->term > known->term) {
-		known->term = entry->term;
-		known->term_start = entry->first_offset;
+	if (term < known->term || (term == known->term && first_offset != known->next_offset))
+		return contradict(known, term, first_offset, "a batch", err);
+	if (term > known->term) {
+		known->term = term;
+		known->term_start = first_offset;
 	}
-	known->next_offset = entry->first_offset + entry->event_count;
+	known->next_offset = first_offset + count;
 	return 0;
+}
+
+static int apply_lost(
+	struct sl_recovery_states *states, const struct sl_batch_header *batch, struct sl_err *err)
+{
+	struct sl_run_iterator iterator;
+	struct sl_run run;
+	int result = 0;
+
+	sl_run_iterator_init(&iterator, batch);
+	while (result == 0 && sl_run_next(&iterator, &run, NULL)) {
+		const struct sl_lost_offsets *lost = run.data;
+
+		if (run.type != SL_RUN_LOST)
+			continue;
+		for (uint32_t i = 0; result == 0 && i < run.bytes / sizeof(*lost); i++)
+			result = apply_offsets(states, lost[i].partition, lost[i].term,
+				lost[i].first_offset, lost[i].count, err);
+	}
+	sl_run_iterator_fini(&iterator);
+	return result;
 }
 
 static int apply_states(
@@ -121,8 +142,11 @@ int sl_recovery_states_apply(
 		return apply_states(states, batch, err);
 	case SL_BATCH_EVENTS:
 		for (uint32_t i = 0; result == 0 && i < batch->table_count; i++)
-			result = apply_entry(states, &table[i], err);
+			result = apply_offsets(states, table[i].partition, table[i].term,
+				table[i].first_offset, table[i].event_count, err);
 		return result;
+	case SL_BATCH_FENCE:
+		return apply_lost(states, batch, err);
 	default:
 		return 0;
 	}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# sluicectl store info and verify: of a running, a killed and a stopped data plane, and of a store with a
-# flipped bit; what they say of offsets agrees with what was stored.
+# sluicectl store info, verify, dump and repair: of a running, a killed and a stopped data plane, and of a
+# store with a flipped bit; what they say of offsets agrees with what was stored, and a mended store goes on.
 source "$(dirname "$0")/lib.sh"
 
 info_of() { # JQ_PATH
@@ -60,5 +60,32 @@ jq -e '.sound == false and .findings[0].kind == "hole" and .findings[0].grade ==
 lost=$(jq '.findings[0].lost_events' "$work/output")
 assert_ge "$lost" 1 'events lost'
 assert_eq "$(jq '[.findings[0].lost[] | .last_offset - .first_offset + 1] | add' "$work/output")" "$lost" 'offsets lost'
-flip "$segment" $((4096 + 300))
-verify 0
+partition=$(jq '.findings[0].lost[0].partition' "$work/output")
+expect_status 0 "$sluicectl" store dump "$work/store" --lane 0 --segment 1
+assert_contains "$(grep 'position=4096 ' "$work/output")" 'verdict="damaged body"' 'dump of the damaged batch'
+
+# Nothing is lost unasked; asked, everything else stays, for both readers, and the appliance goes on.
+before=$(sha256sum <"$segment")
+expect_status 1 "$sluicectl" store repair "$work/store"
+assert_eq "$(sha256sum <"$segment")" "$before" 'the segment behind a refused repair'
+expect_status 0 "$sluicectl" store repair "$work/store" --accept-loss --json
+assert_eq "$(jq .lost_events "$work/output")" "$lost" 'events lost by the repair'
+assert_eq "$(sha256sum <"$segment.damaged")" "$before" 'the original'
+verify 0 --all
+assert_eq "$(jq -c '[.findings[].kind]' "$work/output")" '["fenced"]' 'findings behind the repair'
+check_store --check
+next=$(info_of ".partitions[$partition].next_offset")
+start_dataplane "$work/config.yaml"
+blast_windowed 1 "$work/sent"
+# shellcheck disable=SC2119
+stop_dataplane
+verify 0 --all
+assert_ge "$(info_of ".partitions[$partition].next_offset")" "$next" 'next offset'
+check_store --check
+for partition in 0 1 2 3; do
+	"$sluicectl" read plays --partition $partition --store "$work/store" 2>>"$work/lost"
+done | sort >"$work/left"
+assert_eq "$(wc -l <"$work/left")" $((5000 - lost)) 'events left'
+assert_contains "$(cat "$work/lost")" 'are lost' 'what the reader says'
+sort "$work/sent" | comm -13 - "$work/left" >"$work/wrong"
+assert_eq "$(wc -l <"$work/wrong")" 0 'events that were never sent'

@@ -147,7 +147,7 @@ class WholeStoreTest(Folder):
         self.assertEqual(self.texts(store), ["known", "known too", "and on"])
         totals = self.summary(store)["totals"]
         self.assertEqual(totals["unknown_run_types"], 3)
-        self.assertEqual(totals["batches"], {"events": 2, "checkpoint": 1, "epoch_start": 0,
+        self.assertEqual(totals["batches"], {"events": 2, "checkpoint": 1, "epoch_start": 0, "fence": 0,
                                              "mark": 1, "unknown": 2})
 
     def test_a_torn_tail_ends_the_log_and_what_lies_behind_is_not_read(self):

@@ -16,13 +16,14 @@ TABLE_ENTRY = struct.Struct("<QIHH")
 RUN = struct.Struct("<IIHH")
 SOURCE = struct.Struct("<BxH16s")
 STATE = struct.Struct("<QQIH2x")
+LOST = struct.Struct("<QQIH2x")
 SESSION_STATE = struct.Struct("<QQQH6x")
 
 HEADER_BYTES = 128
 RUNS_OFFSET = HEADER_BYTES + BODY_PREFIX.size
 
-KINDS = {1: "events", 2: "checkpoint", 3: "epoch_start", 4: "mark"}
-EVENTS, CHECKPOINT, EPOCH_START, MARK = KINDS
+KINDS = {1: "events", 2: "checkpoint", 3: "epoch_start", 4: "mark", 7: "fence"}
+EVENTS, CHECKPOINT, EPOCH_START, MARK, FENCE = KINDS
 FLAG_LAST = 1
 
 BATCH_MAGIC, FOOTER_MAGIC = b"SLB1", b"SLF1"
@@ -30,6 +31,7 @@ BATCH_MAGIC, FOOTER_MAGIC = b"SLB1", b"SLF1"
 HEADER_SPOILT = "the header's checksum is wrong"
 
 RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE, RUN_RICH, RUN_SESSIONS = 1, 2, 3, 4, 5, 7
+RUN_LOST, RUN_FILLER = 9, 10
 
 
 class NoBatch(Exception):
@@ -149,6 +151,7 @@ class Runs:
         self.events = []
         self.sources = [None]
         self.states = []
+        self.lost = []
         self.sessions = []
         self.unknown_types = self.further_attributes = 0
         self._walk()
@@ -200,6 +203,13 @@ class Runs:
             self.sources.append(entry)
         elif kind == RUN_SESSIONS:
             self._sessions(start, end)
+        elif kind == RUN_LOST:
+            if (end - start) % LOST.size or end > len(self.data):
+                self._wrong(start, f"lost offsets of {end - start} bytes, not records of "
+                            f"{LOST.size}")
+            self.lost.extend(LOST.iter_unpack(self.data[start:end]))
+        elif kind == RUN_FILLER:
+            pass
         elif kind == RUN_STATE:
             if self.header.kind == EVENTS:
                 self._wrong(start, "a partition state in a batch of events")

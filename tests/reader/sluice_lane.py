@@ -212,7 +212,9 @@ class LaneLog:
         elif header.kind in fmt.KINDS:
             runs = fmt.Runs(segment.path, header, data)
             self.totals["unknown_run_types"] += runs.unknown_types
-            if header.kind != fmt.MARK:
+            if header.kind == fmt.FENCE:
+                self.partitions.take_lost(segment.path, header, runs.lost)
+            elif header.kind != fmt.MARK:
                 self.partitions.take_states(segment.path, header, runs.states)
                 self._take_sessions(header, runs)
         if opens_segment and header.epoch < self.sealed_epoch:

@@ -49,7 +49,7 @@ class LanePartitions:
         states = header.kind in (fmt.CHECKPOINT, fmt.EPOCH_START)
         if opens_segment and header.kind != fmt.CHECKPOINT:
             wrong("the segment does not open with a checkpoint")
-        if epoch_rises and not states:
+        if epoch_rises and not states and header.kind != fmt.FENCE:
             wrong(f"epoch {header.epoch} begins without an epoch start")
         if header.number == 1:
             self.from_birth = True
@@ -122,6 +122,14 @@ class LanePartitions:
         if total != header.event_count:
             raise Damage(file, header.position, f"batch {header.number}: the table counts {total} "
                          f"events, the header {header.event_count}")
+
+    def take_lost(self, file, header, records):
+        """Offsets that a repair has fenced: as if their events stood here."""
+        for first, count, term, partition in records:
+            state = self.states.get(partition)
+            if state is None or state.term != term or state.next != first or state.first is None:
+                state = self._new_entry(file, header, partition, term, first)
+            state.next = first + count
 
     def _new_entry(self, file, header, partition, term, first):
         """An entry that does not simply go on: a partition's first events here, or a new term."""
