@@ -90,7 +90,7 @@ def page_part(document, picture):
         BEGIN, "",
         f"Machine: {_machine_text(document['machine'])}", "",
         f"{document['trial_count']} trials, each of which closed its ledger and was read back; "
-        f"{document['repeated']} more were disturbed and repeated. At most "
+        f"{document['repeated']} of them were disturbed and repeated. At most "
         f"{value_text(document['disk_bytes_max'], 'bytes')} of disk were used."
         + (" **At toy scale: these figures prove nothing.**" if document["toy"] else ""), "",
         f"![Capacity, and what it is held against]({picture})", "",
