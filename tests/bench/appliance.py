@@ -94,6 +94,13 @@ class Appliance:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
         return json.loads(answer.stdout) if answer.returncode == 0 else None
 
+    def current_segment(self):
+        """Of its only lane: what it stores from now on lies in this one or in later ones."""
+        stats = []
+        wait_until("the data plane tells its counters", lambda: stats.append(self.ask("stats")) or stats[-1],
+                   self.process)
+        return stats[-1]["lanes"][0]["segment"]
+
     def cpu_seconds(self):
         return cpu_seconds(self.process.pid)
 

@@ -131,7 +131,7 @@ def attempt(bench, setup, load, lost_share_max=None):
     more than that part of the events was lost: then nothing is read back."""
     drive = machine.Drive(bench.work)
     appliance = Appliance(bench, setup).start()
-    flushes, segment_from = drive.flush_count(), appliance.ask("stats")["lanes"][0]["segment"]
+    flushes, segment_from = drive.flush_count(), appliance.current_segment()
     sender, used, watch = _send(bench, appliance, load)
     appliance.note_memory()
     report = appliance.stop()
