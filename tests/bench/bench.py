@@ -39,7 +39,7 @@ class Scale:
     fio_bytes: int = 1 << 30
     trials: int = 3
     latency_trials: int = 1  # each is a histogram of all its events
-    repeats: int = 3  # of disturbed trials, in one row
+    repeats: int = 2  # of disturbed trials, in one row
     ndr_steps: int = 6
     ndr_tries: int = 3
     loss_steps: int = 4

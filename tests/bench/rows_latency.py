@@ -14,7 +14,9 @@ PERCENTILES = ("p50", "p95", "p99", "p999")
 def receive_to_durable(bench):
     """At parts of the non-drop rate of 64-byte frames that was found in the same run; beside it what a
     single durable write of a whole batch takes on the drive alone."""
-    rate = bench.value_of("ndr_64")
+    rate, base = bench.value_of("ndr_64"), ""
+    if not rate and bench.value_of("capacity_64"):
+        rate, base = bench.value_of("capacity_64") / 2, "of half of capacity_64: no non-drop rate was found"
     if not rate:
         raise Skipped("ndr_64 was not found in the same run: name both")
     setup = make_setup(bench, 64)
@@ -28,7 +30,7 @@ def receive_to_durable(bench):
         trials = [measure(bench, setup, load, f"latency_{name}") for _ in range(bench.scale.latency_trials)]
         found = [trial.report["stats"]["latency"] for trial in trials]
         lost = sum(trial.lost for trial in trials)
-        note = join_notes([f"{lost} of {sum(trial.sent for trial in trials)} events lost" if lost else "",
+        note = join_notes([base, f"{lost} of {sum(trial.sent for trial in trials)} events lost" if lost else "",
                            *(trial.disturbed for trial in trials)])
         rows += [make_row(f"latency_{name}_{percentile}_us", [one[f"{percentile}_us"] for one in found], "us",
                           "one durable 512 KiB write alone", [alone], note) for percentile in PERCENTILES]
