@@ -92,14 +92,23 @@ static int take_last(struct sl_recoverer *r)
 	return 0;
 }
 
+// A lane without anything that counts may have had it all, and lost it by expiry: what numbers it
+// used is not known, but no start uses 2^32 of them.
+static uint64_t unused_number(const struct sl_lane_recovery *recovery)
+{
+	return recovery->epoch > 1 ? recovery->epoch << 32 : 1;
+}
+
 int sl_recovery_finish(struct sl_recoverer *r)
 {
 	struct sl_lane_recovery *recovery = r->recovery;
 	bool is_end_sealed = r->end_index == SL_RECOVERY_NO_INDEX || r->end_index < r->tail_index;
 	int result = remove_behind(r);
 
-	recovery->next_segment = r->entry_count > 0 ? r->entries[r->entry_count - 1].number + 1 : 1;
-	recovery->chain = (struct sl_lane_chain){.next_number = 1, .time_last_ns = r->time_last_ns};
+	recovery->next_segment = r->entry_count > 0 ? r->entries[r->entry_count - 1].number + 1
+						    : unused_number(recovery);
+	recovery->chain = (struct sl_lane_chain){
+		.next_number = unused_number(recovery), .time_last_ns = r->time_last_ns};
 	if (r->end_index != SL_RECOVERY_NO_INDEX) {
 		const struct sl_recovery_reach *reach = &r->reaches[r->end_index];
 

@@ -87,8 +87,22 @@ static void a_first_segment_that_is_half_born_starts_the_lane_anew(void)
 	CU_ASSERT_EQUAL_FATAL(recover(), 0);
 	CU_ASSERT_PTR_NULL(recovery.segment);
 	CU_ASSERT_EQUAL(recovery.next_segment, 2);
-	CU_ASSERT_EQUAL(recovery.chain.next_number, 1);
+	CU_ASSERT_EQUAL(recovery.chain.next_number, 2ull << 32);
 	CU_ASSERT_EQUAL(segment_count(), 0);
+	end_test();
+}
+
+static void a_lane_that_lost_all_by_expiry_uses_no_number_twice(void)
+{
+	make_segment();
+	unlink(sl_test_segment_path(&made, 0, 1));
+	for (uint64_t epoch = 2; epoch <= 3; epoch++) {
+		CU_ASSERT_EQUAL_FATAL(recover(), 0);
+		CU_ASSERT_PTR_NULL(recovery.segment);
+		CU_ASSERT_EQUAL(recovery.epoch, epoch);
+		CU_ASSERT_EQUAL(recovery.next_segment, epoch << 32);
+		CU_ASSERT_EQUAL(recovery.chain.next_number, epoch << 32);
+	}
 	end_test();
 }
 
@@ -311,6 +325,7 @@ static void a_term_that_starts_in_the_lane_is_found(void)
 
 static const struct sl_test tests[] = {
 	SL_TEST(a_spare_segment_is_removed_and_the_log_goes_on_before_it),
+	SL_TEST(a_lane_that_lost_all_by_expiry_uses_no_number_twice),
 	SL_TEST(a_half_born_segment_does_not_count),
 	SL_TEST(a_half_born_segment_whose_first_half_is_durable_is_a_torn_tail),
 	SL_TEST(a_half_born_segment_that_a_mark_vouches_for_is_corrupt),
