@@ -6,6 +6,7 @@
 #include "store/io_fault.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ static struct {
 	bool is_armed[SL_FAULT_PLACE_COUNT];
 	uint64_t seen_count[SL_FAULT_PLACE_COUNT];
 	bool is_broken[SL_FAULT_RULE_COUNT];
+	uint64_t die_number[SL_FAULT_POINT_COUNT]; // 0: never
+	uint64_t passed_count[SL_FAULT_POINT_COUNT];
 	struct sl_io_fault io;
 } faults;
 
@@ -34,7 +37,30 @@ static const char *const rule_names[SL_FAULT_RULE_COUNT] = {
 	[SL_FAULT_HASTY_WATERMARK] = "watermark=hasty",
 	[SL_FAULT_LOSE_AT_ROLL] = "roll=lose",
 	[SL_FAULT_KEEP_TERM] = "term=keep",
+	[SL_FAULT_SKIP_EPOCH] = "epoch=skip",
 };
+
+static const char *const point_names[SL_FAULT_POINT_COUNT] = {
+#define SL_FAULT_POINT_ROW(id, name) [SL_FAULT_AT_##id] = name,
+#include "fault_points.def"
+#undef SL_FAULT_POINT_ROW
+};
+
+static int parse_point(const char *word)
+{
+	char name[32];
+	uint64_t number;
+
+	if (sscanf(word, "die=%31[a-z_]@%lu", name, &number) != 2 || number == 0)
+		return -EINVAL;
+	for (int i = 0; i < SL_FAULT_POINT_COUNT; i++) {
+		if (strcmp(name, point_names[i]) == 0) {
+			faults.die_number[i] = number;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
 
 static int parse_one(const char *word)
 {
@@ -57,7 +83,7 @@ static int parse_one(const char *word)
 		sscanf(word, "write=eagain@%lu", &io->eagain_number) == 1 ||
 		sscanf(word, "write=hang@%lu", &io->hang_number) == 1)
 		return 0;
-	return -EINVAL;
+	return parse_point(word);
 }
 
 int sl_fault_parse(const char *spec, struct sl_err *err)
@@ -72,7 +98,7 @@ int sl_fault_parse(const char *spec, struct sl_err *err)
 		word = strtok_r(NULL, ",", &rest)) {
 		if (parse_one(word) != 0)
 			result = sl_err_set(err, -EINVAL,
-				"--fault: unknown fault '%s'; known are lose=ring|batch|completion, write=eio|short|eagain|hang@N, flush=skip, names=skip, epoch=reuse, watermark=hasty, roll=lose and term=keep",
+				"--fault: unknown fault '%s'; known are lose=ring|batch|completion, write=eio|short|eagain|hang@N, flush=skip, names=skip, epoch=reuse, watermark=hasty, roll=lose, term=keep, epoch=skip and die=POINT@N",
 				word);
 	}
 	free(copy);
@@ -92,6 +118,13 @@ uint32_t sl_fault_lose(enum sl_fault_place place, uint32_t event_count)
 bool sl_fault_breaks(enum sl_fault_rule rule)
 {
 	return faults.is_broken[rule];
+}
+
+void sl_fault_die_at(enum sl_fault_point point)
+{
+	if (__atomic_add_fetch(&faults.passed_count[point], 1, __ATOMIC_RELAXED) ==
+		faults.die_number[point])
+		raise(SIGKILL);
 }
 
 struct sl_io *sl_fault_wrap_io(struct sl_io *io)

@@ -19,7 +19,8 @@ enum sl_fault_place {
 	SL_FAULT_PLACE_COUNT
 };
 
-// Rules of the store that are broken all the time: the simulation (tests/sim) must find each.
+// Rules of the store that are broken all the time: the simulation (tests/sim) must find each but
+// the last, which is for the battery (tests/battery), as the first two are.
 enum sl_fault_rule {
 	SL_FAULT_SKIP_FLUSH, // batches of durable lanes are not flushed
 	SL_FAULT_SKIP_NAME_FLUSH, // the directory of a new segment is not flushed
@@ -27,13 +28,22 @@ enum sl_fault_rule {
 	SL_FAULT_HASTY_WATERMARK, // moves with each completion, whatever came before it
 	SL_FAULT_LOSE_AT_ROLL, // the event that made a lane roll is not written
 	SL_FAULT_KEEP_TERM, // a partition that moves keeps its term
+	SL_FAULT_SKIP_EPOCH, // lane.meta is not written
 	SL_FAULT_RULE_COUNT
+};
+
+enum sl_fault_point {
+#define SL_FAULT_POINT_ROW(id, name) SL_FAULT_AT_##id,
+#include "fault_points.def"
+#undef SL_FAULT_POINT_ROW
+	SL_FAULT_POINT_COUNT
 };
 
 // "lose=ring", "lose=batch", "lose=completion": one event, the 1000th. "write=eio@N",
 // "write=short@N", "write=eagain@N": write number N of each worker, from 1; "write=hang@N": that
 // one and all later never complete. "flush=skip", "names=skip", "epoch=reuse", "watermark=hasty",
-// "roll=lose", "term=keep": the rules above. Several, separated by commas. 0, or -EINVAL with err.
+// "roll=lose", "term=keep", "epoch=skip": the rules above. "die=POINT@N": fault_points.def.
+// Several, separated by commas. 0, or -EINVAL with err.
 int sl_fault_parse(const char *spec, struct sl_err *err);
 
 // 1 when one of event_count events is to be lost here now, else 0.
@@ -42,8 +52,16 @@ uint32_t sl_fault_lose(enum sl_fault_place place, uint32_t event_count);
 // True when the rule is to be broken.
 bool sl_fault_breaks(enum sl_fault_rule rule);
 
+// Ends the process when it is to die here. Slow path.
+void sl_fault_die_at(enum sl_fault_point point);
+#define SL_FAULT_POINT(id) sl_fault_die_at(SL_FAULT_AT_##id)
+
 // Puts the write faults asked for, if any, before io. Takes ownership of io; NULL when out of
 // memory.
 struct sl_io *sl_fault_wrap_io(struct sl_io *io);
+
+#else
+
+#define SL_FAULT_POINT(id) ((void)0)
 
 #endif

@@ -86,6 +86,10 @@ static int write_epoch(struct sl_recoverer *r, struct sl_lane_meta *meta, uint64
 	meta->lane = r->lane;
 	meta->class_index = r->class_index;
 	r->recovery->epoch = epoch;
+#ifdef SL_FAULTS
+	if (sl_fault_breaks(SL_FAULT_SKIP_EPOCH))
+		return 0;
+#endif
 	return sl_lane_meta_write(meta, r->lane_path, r->err);
 }
 
@@ -122,14 +126,17 @@ static int recover(struct sl_recoverer *r)
 	uint32_t entry_count;
 	int result = take_segments(r);
 
+	SL_FAULT_POINT(RECOVERY_LOCKED);
 	if (result == 0)
 		result = raise_epoch(r, &meta);
+	SL_FAULT_POINT(RECOVERY_EPOCH);
 	if (result == 0)
 		result = sl_recovery_scan(r);
 #ifdef SL_FAULTS
 	if (sl_fault_breaks(SL_FAULT_REUSE_EPOCH))
 		r->epoch_max = 0;
 #endif
+	SL_FAULT_POINT(RECOVERY_SCANNED);
 	// A lane.meta that lost its newer slot must not hand out an epoch twice.
 	if (result == 0 && r->epoch_max >= r->recovery->epoch)
 		result = write_epoch(r, &meta, r->epoch_max + 1);

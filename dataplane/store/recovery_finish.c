@@ -2,6 +2,7 @@
 #include "store/recovery_internal.h"
 
 #include "bounds.h"
+#include "fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +44,7 @@ static int remove_behind(struct sl_recoverer *r)
 
 	for (uint32_t i = first; result == 0 && i < r->entry_count; i++)
 		result = sl_segment_remove(r->lane_path, r->entries[i].number, r->err);
+	SL_FAULT_POINT(RECOVERY_REMOVED);
 	if (result == 0 && first < r->entry_count)
 		result = sync_directory(r);
 	return result;
@@ -85,6 +87,7 @@ static int take_last(struct sl_recoverer *r)
 		return sl_err_set(r->err, result, "cannot flush segment %" PRIu64 " of %s: %s",
 			segment->number, r->lane_path, strerror(-result));
 	}
+	SL_FAULT_POINT(RECOVERY_FLUSHED);
 	set_footer_fields(segment, reach);
 	r->recovery->segment = segment;
 	r->recovery->chain.position = reach->end_position;

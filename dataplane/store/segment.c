@@ -108,6 +108,7 @@ static int give_birth(const char *lane_path, uint64_t number, uint64_t bytes, st
 			result == -ENOSPC ? "room" : "quota", bytes, lane_path);
 		goto remove_temp;
 	}
+	SL_FAULT_POINT(BIRTH_GROWN);
 	// Numbers are never used twice: never take the place of a file that is there.
 	if (result == 0 && renameat2(AT_FDCWD, temp_path, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
 		result = -errno;
@@ -115,6 +116,7 @@ static int give_birth(const char *lane_path, uint64_t number, uint64_t bytes, st
 		sl_err_set(err, result, "cannot make the segment %s: %s", path, strerror(-result));
 		goto remove_temp;
 	}
+	SL_FAULT_POINT(BIRTH_RENAMED);
 	result = sl_segment_sync_directory(lane_path, err);
 	if (result == 0)
 		return fd;
@@ -228,11 +230,13 @@ int sl_segment_seal(struct sl_segment *segment, uint16_t lane, uint64_t epoch, u
 	fill_footer(block, segment, lane, epoch, salt_crc);
 	// The footer says that all batches are durable: they must be, before it is.
 	result = fdatasync(segment->fd) < 0 ? -errno : 0;
+	SL_FAULT_POINT(SEAL_FLUSHED);
 	if (result == 0) {
 		count = pwrite(segment->fd, block, SL_BLOCK_BYTES,
 			(off_t)sl_segment_usable_bytes(segment));
 		result = count < 0 ? -errno : count < (ssize_t)SL_BLOCK_BYTES ? -EIO : 0;
 	}
+	SL_FAULT_POINT(SEAL_WRITTEN);
 	if (result == 0 && fdatasync(segment->fd) < 0)
 		result = -errno;
 	free(block);

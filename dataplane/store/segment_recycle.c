@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Segments whose blocks have been written before: from expired ones, or by writing them once.
+#include "fault.h"
 #include "format/segment_list.h"
 #include "store/segment_internal.h"
 
@@ -43,6 +44,7 @@ static int rename_twice(const char *expired_path, const char *temp_path, const c
 {
 	if (renameat2(AT_FDCWD, expired_path, AT_FDCWD, temp_path, RENAME_NOREPLACE) < 0)
 		return -errno;
+	SL_FAULT_POINT(RECYCLE_HALF);
 	if (renameat2(AT_FDCWD, temp_path, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
 		return 0;
 	int result = -errno;
@@ -99,6 +101,7 @@ struct sl_segment *sl_segment_recycle(const char *expired_lane_path, uint64_t ex
 	result = sl_segment_path(expired_path, expired_lane_path, expired_number, err);
 	if (result == 0)
 		result = take_over(segment, expired_path, lane_path, err);
+	SL_FAULT_POINT(RECYCLE_RENAMED);
 	if (result == 0) {
 		result = sync_directories(expired_lane_path, lane_path, err);
 		// Its new name may not last: it must not be written under it.

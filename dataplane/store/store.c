@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "store/store.h"
 
+#include "fault.h"
 #include "format/batch_scan.h"
 #include "store/store_internal.h"
 
@@ -39,10 +40,12 @@ int sl_store_open(struct sl_store *store, const struct sl_config *config, sl_sto
 	store->salt_crc = sl_batch_salt_crc(store->meta.header.salt);
 	if (sl_store_match(store, err) != 0 || sl_store_recover(store, err) != 0)
 		return err->code;
+	SL_FAULT_POINT(STORE_RECOVERED);
 	deal(deal_context, store);
 	if (sl_store_arrange(store, worker_by_partition, err) != 0 ||
 		sl_store_write_meta(store, err) != 0)
 		return err->code;
+	SL_FAULT_POINT(STORE_ARRANGED);
 	return seal_ownerless_lanes(store, err);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // From a recovered store to lanes that take events.
+#include "fault.h"
 #include "log.h"
 #include "store/store_internal.h"
 
@@ -185,6 +186,7 @@ int sl_store_start(struct sl_store *store, const struct sl_store_start *start, s
 		if (init_lane(store, lane, i, start, err) != 0 || begin_lane(store, lane, err) != 0)
 			return err->code;
 	}
+	SL_FAULT_POINT(LANE_BEGUN);
 	publish_partitions(store, start->shm);
 	if (start_keeper(store, start, err) != 0)
 		return err->code;

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""S1, S2: power cuts. One recording of the disk under a real appliance gives many cuts; after each one
+a real appliance starts on what is left, goes on behind it, and the oracle judges."""
+import oracle
+from outcome import Outcome
+from recording import Images, Recording
+from rig import Appliance, Blast, Disk, Failed, Mounted, write_capture
+
+DISK_BYTES = 160 << 20
+RETENTION_BYTES = 64 << 20  # four segments: the fifth is the first again
+START_RECORDS = 150  # around the start of a life
+FLUSH_US = (100, 500, 2000)  # how long a flush takes: what is written meanwhile is at stake together
+FRESH = [b"after the cut %d" % number for number in range(40)]
+THOROUGH = 4  # every fourth cut is looked at twice
+BROKEN = ("written", "flush=skip", "epoch=skip")
+LIVES = ("kill", "stop", "kill", "stop")
+
+
+class Recorded:
+    """A recording with what its producers and its appliance said."""
+
+    def __init__(self, recording, sent, known):
+        self.recording, self.sent, self.known = recording, sent, known
+
+    def acknowledged(self, epoch):
+        """How much was when that epoch ended."""
+        return max((sum(record.watermarks) for record in self.recording.records
+                    if record.epoch <= epoch), default=0)
+
+
+def add_fresh(sent):
+    for port in range(8):
+        sent.add(b"fresh%d" % port, FRESH[port::8])
+
+
+def live(rig, folder, random, appliance, number, end):
+    """One life of the appliance under load; returns the producer's record."""
+    appliance.start()
+    blast = Blast(rig, folder, 1 + number, rate=6000, size=400)
+    enough = random.randrange(6000, 9000)
+    appliance.wait("events are stored", lambda: appliance.stored() >= enough)
+    if end == "kill":
+        appliance.kill()
+        record = blast.stop()
+    else:
+        record = blast.stop()
+        appliance.stop()
+    return record
+
+
+def record(rig, random, name, lives=LIVES, faults=None, mount_options="", **settings):
+    """A recording of some lives under load."""
+    folder = rig.folder(name)
+    sent, known = oracle.Sent(), {}
+    with Disk(rig, folder, DISK_BYTES, f"{folder}/log", mount_options) as disk:
+        disk.control(f"delay flush {random.choice(FLUSH_US)}")
+        appliance = Appliance(
+            rig, folder, f"{disk.path}/store", linger_us=250,
+            **{"retention_bytes": RETENTION_BYTES, **settings})
+        for number, end in enumerate(lives):
+            appliance.faults = faults[number] if faults else None
+            sent.add_record(live(rig, folder, random, appliance, number, end))
+        if not faults and lives[-1] == "stop":
+            # Its own end is the first thing to judge; what it holds is what cuts are compared with.
+            contents = oracle.read(rig, appliance.store, folder)
+            oracle.judge(contents, sent, {})
+            oracle.check_same(contents, known, {partition: contents.end(partition)
+                                                for partition in contents.partitions})
+    add_fresh(sent)
+    return Recorded(Recording(disk.base, disk.log), sent, known)
+
+
+def choose(recording, random, count):
+    """Some of the cuts that something is at stake in, a quarter of them just behind a start."""
+    cuts = recording.cuts()
+    epochs = [record.epoch for record in recording.records]
+    fresh = [cut for cut in cuts
+             if epochs[max(0, cut.index - START_RECORDS)] != epochs[min(len(epochs) - 1,
+                                                                        cut.index + START_RECORDS)]]
+    chosen = set(random.sample(fresh, min(len(fresh), count // 4)))
+    rest = [cut for cut in cuts if cut not in chosen]
+    chosen.update(random.sample(rest, min(len(rest), count - len(chosen))))
+    return sorted(chosen)
+
+
+def go_on(rig, folder, recorded, cut, store, is_thorough):
+    """A real appliance starts on what the cut left, and goes on behind it."""
+    appliance = Appliance(rig, folder, store, device=f"pcap:{folder}/fresh.pcap", mbufs=4096,
+                          rx_descriptors=512, store_extra="  format_bytes_per_s: 0\n")
+    appliance.start()
+    appliance.wait("the fresh events are stored", lambda: appliance.stored() >= len(FRESH))
+    epoch = appliance.status()["lanes"][0]["epoch"]
+    if epoch <= cut.epoch:
+        raise oracle.Wrong(f"epoch {epoch} behind {cut.epoch}")
+    if is_thorough:
+        appliance.check_identities()
+    appliance.stop()
+    contents = oracle.read(rig, store, folder)
+    watermarks = dict(enumerate(cut.watermarks))
+    oracle.judge(contents, recorded.sent, watermarks, recorded.known)
+    if not set(contents.payloads()).issuperset(FRESH):
+        raise oracle.Wrong("what was stored after the cut is not there")
+
+
+def check_cut(rig, folder, recorded, cut, image, is_thorough):
+    """is_thorough: also reads the store before anything repairs it, and asks the living appliance."""
+    with Mounted(image, f"{folder}/cut") as mounted:
+        store = f"{mounted.path}/store"
+        if is_thorough:
+            oracle.check_image(rig, store)
+        go_on(rig, folder, recorded, cut, store, is_thorough)
+
+
+def cut_power(rig, random, name, recorded, cuts, outcome, thorough=THOROUGH):
+    """Every cut; what breaks a promise is counted, with the first ones in words."""
+    folder = rig.folder(name)
+    write_capture(f"{folder}/fresh.pcap", FRESH)
+    images = Images(recorded.recording, folder)
+    try:
+        for cut in cuts:
+            image = images.build(cut, random)
+            outcome.injected += 1
+            outcome.at_stake += cut.at_stake
+            try:
+                check_cut(rig, folder, recorded, cut, image, outcome.injected % thorough == 0)
+            except Failed as failed:
+                outcome.lose(f"cut at record {cut.index}: {failed}")
+    finally:
+        images.close()
+
+
+def run_s1(rig, random, outcome, cycles):
+    """As many recordings as it takes, 50 cuts of each."""
+    while outcome.injected < cycles:
+        settings = {"batch_bytes": random.choice((65536, 524288)),
+                    "in_flight_max": random.choice((2, 8, 16))}
+        recorded = record(rig, random, "s1", **settings)
+        cut_power(rig, random, "s1-cuts", recorded,
+                  choose(recorded.recording, random, min(50, cycles - outcome.injected)), outcome)
+
+
+def break_it(rig, random, mode):
+    """A recording of an appliance that leaves out what durability rests on, and its cuts."""
+    if mode == "written":
+        recorded = record(rig, random, "s2", ("kill",), durability="written")
+    else:
+        recorded = record(rig, random, "s2", ("stop", "kill"), (None, mode))
+    # Once there is something to lose.
+    first = 0 if mode == "written" else 1
+    return recorded, [cut for cut in recorded.recording.cuts()
+                      if cut.epoch > first and cut.acknowledged >= recorded.acknowledged(first) + 500]
+
+
+def run_s2(rig, random, outcome, cycles):
+    """Three broken appliances: of each, the oracle must catch four of five cuts."""
+    for mode in BROKEN:
+        recorded, cuts = break_it(rig, random, mode)
+        caught = Outcome()
+        cuts = sorted(random.sample(cuts, min(len(cuts), cycles // len(BROKEN))))
+        cut_power(rig, random, "s2-cuts", recorded, cuts, caught, thorough=1)
+        outcome.injected += caught.injected
+        outcome.at_stake += caught.at_stake
+        outcome.lost += caught.lost
+        outcome.say(f"{mode}: {caught.lost} of {caught.injected} caught; the first: {caught.problems[:1]}")
+        if not caught.injected or caught.lost < 0.8 * caught.injected:
+            outcome.problems.append(f"{mode}: the oracle caught {caught.lost} of {caught.injected} cuts only")
