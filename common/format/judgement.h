@@ -24,6 +24,7 @@ enum sl_finding_kind {
 	SL_FINDING_LENGTH, // of a file
 	SL_FINDING_UNREADABLE, // the drive says so
 	SL_FINDING_FOOTER, // one that does not check, or does not fit its segment
+	SL_FINDING_INDEX, // beside a segment
 	SL_FINDING_UNSEALED, // no footer, and whole
 	SL_FINDING_TORN_TAIL,
 	SL_FINDING_LEFTOVER, // of an unfinished birth or repair

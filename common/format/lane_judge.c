@@ -87,6 +87,7 @@ static int accept(struct sl_lane_judge *judge, const struct sl_batch_header *bat
 	int result;
 
 	check_content(judge, batch);
+	sl_lane_judge_index_take(judge, batch);
 	result = sl_lane_judge_take(judge, batch);
 	if (judge->config->on_batch != NULL)
 		judge->config->on_batch(judge->config->context, batch);
@@ -199,6 +200,7 @@ static int enter_segment(struct sl_lane_judge *judge)
 		judge->has_whole_head = false;
 		judge->tally = (struct sl_judge_tally){0};
 		judge->judgement->segment_count++;
+		sl_lane_judge_index_open(judge);
 		sl_read_ahead_begin(config->reader, judge->file->fd, 0, judge->end);
 		return 1;
 	}
@@ -223,6 +225,7 @@ static void leave_segment(struct sl_lane_judge *judge)
 		find(judge, SL_FINDING_UNSEALED, SL_FINDING_ROT,
 			sl_segment_file_usable_bytes(judge->file),
 			"it has no footer, but two later segments exist");
+	sl_lane_judge_index_close(judge);
 	sl_segment_file_close(judge->file);
 	judge->file = NULL;
 	judge->index++;

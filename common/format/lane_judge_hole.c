@@ -273,6 +273,9 @@ static int open_hole(struct sl_lane_judge *judge, const char *what, uint64_t mar
 	struct sl_chain_hole hole;
 	int result = 0;
 
+	// The index knows batches that are gone: repair makes it anew.
+	judge->index_batch = 0;
+	sl_lane_judge_index_close(judge);
 	begin_hole(judge, &hole);
 	judge->has_lost_base = judge->has_lost_base || (!judge->is_chained && hole.is_in_head);
 	next = find_next(judge, &hole, &known_count, &known_events);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Shared by the files that judge one lane: lane_judge.c (the chain), lane_judge_hole.c (where it is
-// broken), lane_judge_states.c (what the batches say of partitions).
+// broken), lane_judge_states.c (what the batches say of partitions),
+// lane_judge_index.c (the indices).
 #pragma once
 
 #include "format/lane_judge.h"
 #include "format/segment_file.h"
+#include "format/segment_index.h"
 #include "format/segment_list.h"
 
 // A partition as the batches of the lane so far leave it.
@@ -31,6 +33,11 @@ struct sl_lane_judge {
 	uint64_t end; // of the batches in file
 	uint64_t position;
 	struct sl_judge_tally tally;
+	// The index of the segment at hand, and what of it was held against its batches.
+	struct sl_segment_index segment_index;
+	bool has_index;
+	uint32_t index_batch;
+	uint64_t index_entry_count;
 	bool has_whole_head; // of the segment at hand
 	bool is_done; // the log has ended, or number_max was seen
 	// The chain so far.
@@ -75,3 +82,8 @@ int sl_lane_judge_keep_states(struct sl_lane_judge *judge, struct sl_finding *fi
 
 // Behind the last batch: what may be lost of partitions that say nothing behind a hole.
 int sl_lane_judge_settle(struct sl_lane_judge *judge);
+
+// The index of the segment at hand: read, held against each of its batches, and given back.
+void sl_lane_judge_index_open(struct sl_lane_judge *judge);
+void sl_lane_judge_index_take(struct sl_lane_judge *judge, const struct sl_batch_header *batch);
+void sl_lane_judge_index_close(struct sl_lane_judge *judge);

@@ -182,7 +182,8 @@ uint8_t *sl_segment_index_select(
 		if (is_wanted(&index->partitions[i], wanted))
 			add(bitmap, index, &index->partitions[i]);
 	for (uint32_t i = 0; i < header->batch_count; i++)
-		if (!sl_batch_kind_is_known(index->batches[i].kind))
+		if (!sl_batch_kind_is_known(index->batches[i].kind) ||
+			index->batches[i].kind == SL_BATCH_FENCE)
 			bitmap[i / 8] |= (uint8_t)(1u << i % 8);
 	return bitmap;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ctl/store_mend_internal.h"
 
+#include "format/segment_index_build.h"
 #include "format/segment_list.h"
 
 #include <errno.h>
@@ -205,6 +206,39 @@ static int make(struct sl_mend_copy *copy, int source)
 	return result;
 }
 
+// The index of a segment that is mended knows other batches. Gone before the segment is another.
+static int remove_index(const struct sl_mend *mend, struct sl_err *err)
+{
+	char path[SL_PATH_BYTES_MAX];
+	int result = sl_segment_index_path(path, mend->lane_path, mend->segment, err);
+
+	if (result < 0)
+		return result;
+	if (unlink(path) < 0 && errno != ENOENT)
+		return sl_err_set(err, -errno, "cannot remove %s: %s", path, strerror(errno));
+	return sync_directory(mend, err);
+}
+
+int sl_mend_index(const struct sl_mend *mend, struct sl_err *err)
+{
+	struct sl_index_builder *builder;
+	int result = remove_index(mend, err);
+
+	if (result == 0)
+		result = sl_index_builder_create(
+			&builder, mend->lane_path, mend->lane, mend->segment, mend->salt_crc, err);
+	// One that is not sealed has none.
+	if (result < 0)
+		return result == -EAGAIN ? 0 : result;
+	do {
+		result = sl_index_builder_step(builder, UINT32_MAX, err);
+	} while (result > 0);
+	if (result == 0)
+		result = sl_index_builder_write(builder, err);
+	sl_index_builder_destroy(builder);
+	return result;
+}
+
 static int open_copy(struct sl_mend_copy *copy, const struct sl_mend *mend, const char *temp_path,
 	struct sl_err *err)
 {
@@ -242,6 +276,8 @@ int sl_mend_segment(const struct sl_mend *mend, struct sl_err *err)
 	}
 	if (result == 0 && mend->keep_original && !mend->is_gone)
 		result = keep_original(mend, path, err);
+	if (result == 0)
+		result = remove_index(mend, err);
 	// From here on the segment is the mended one.
 	if (result == 0 && rename(temp_path, path) < 0)
 		result = sl_err_set(err, -errno, "cannot rename %s to %s: %s", temp_path, path,
@@ -252,7 +288,7 @@ int sl_mend_segment(const struct sl_mend *mend, struct sl_err *err)
 		unlink(temp_path);
 	if (source >= 0)
 		close(source);
-	return result;
+	return result < 0 ? result : sl_mend_index(mend, err);
 }
 
 int sl_mend_footer(const struct sl_mend *mend, struct sl_err *err)
@@ -273,12 +309,14 @@ int sl_mend_footer(const struct sl_mend *mend, struct sl_err *err)
 		result = sl_mend_walk(&copy);
 	}
 	if (result == 0)
+		result = remove_index(mend, err);
+	if (result == 0)
 		result = sl_mend_write_footer(&copy);
 	if (result == 0 && fsync(copy.fd) < 0)
 		result = fail(&copy, -errno, "flush");
 	free(copy.memory);
 	close(copy.fd);
-	return result;
+	return result < 0 ? result : sl_mend_index(mend, err);
 }
 
 int sl_mend_put_aside(const struct sl_mend *mend, struct sl_err *err)
@@ -290,5 +328,5 @@ int sl_mend_put_aside(const struct sl_mend *mend, struct sl_err *err)
 		result = keep_original(mend, path, err);
 	if (result == 0 && unlink(path) < 0 && errno != ENOENT)
 		result = sl_err_set(err, -errno, "cannot remove %s: %s", path, strerror(errno));
-	return result < 0 ? result : sync_directory(mend, err);
+	return result < 0 ? result : remove_index(mend, err);
 }

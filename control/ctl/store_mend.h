@@ -34,5 +34,8 @@ int sl_mend_segment(const struct sl_mend *mend, struct sl_err *err);
 // Writes the footer of a segment whose batches are whole, in its place.
 int sl_mend_footer(const struct sl_mend *mend, struct sl_err *err);
 
+// Makes the index of a sealed segment anew.
+int sl_mend_index(const struct sl_mend *mend, struct sl_err *err);
+
 // Renames a segment that is no part of the log.
 int sl_mend_put_aside(const struct sl_mend *mend, struct sl_err *err);

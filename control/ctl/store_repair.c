@@ -74,26 +74,42 @@ static int on_option(
 }
 
 // Returns the lock's file, or -1 after a line on stderr with the exit code in *code.
-static int lock(const char *store_path, int *code)
+static int lock(const char *path_of_store, int *code)
 {
 	struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char path[SL_PATH_BYTES_MAX + sizeof(SL_STORE_LOCK_NAME) + 1];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/" SL_STORE_LOCK_NAME, store_path);
+	snprintf(path, sizeof(path), "%s/" SL_STORE_LOCK_NAME, path_of_store);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (fd < 0) {
-		*code = sl_ctl_fail(errno == ENOENT ? SL_CTL_NOT_FOUND : SL_CTL_FAILED,
-			"cannot open %s: %s", path, strerror(errno));
+		*code = sl_ctl_fail(SL_CTL_FAILED, "cannot open %s: %s", path, strerror(errno));
 		return -1;
 	}
 	if (fcntl(fd, F_OFD_SETLK, &range) == 0)
 		return fd;
 	*code = sl_ctl_fail(SL_CTL_FAILED,
 		"'%s' is in use: stop its data plane (or the repair that is running) first",
-		store_path);
+		path_of_store);
 	close(fd);
 	return -1;
+}
+
+// Each path of the store has its own lock.
+static int lock_all(const struct sl_store_paths *paths, int fds[SL_STORE_PATH_COUNT_MAX])
+{
+	int code = SL_CTL_OK;
+
+	for (uint32_t i = 0; i < paths->count; i++)
+		fds[i] = -1;
+	for (uint32_t i = 0; code == SL_CTL_OK && i < paths->count; i++) {
+		if (paths->paths[i][0] == '\0')
+			code = sl_ctl_fail(SL_CTL_FAILED,
+				"path %u of the store is not here: repair needs all of them", i);
+		else
+			fds[i] = lock(paths->paths[i], &code);
+	}
+	return code;
 }
 
 static const struct sl_output_column columns[] = {
@@ -152,10 +168,10 @@ static bool is_sound(const char *path)
 }
 
 static int mend(const struct request *request, const struct sl_judgement *judgement,
-	struct sl_store_meta *meta)
+	const struct sl_store_paths *paths, struct sl_store_meta *meta)
 {
 	struct sl_repair_plan plan = {
-		.store_path = request->path,
+		.paths = paths,
 		.meta = meta,
 		.judgement = judgement,
 		.accepts_loss = request->accepts_loss,
@@ -181,21 +197,23 @@ static int mend(const struct request *request, const struct sl_judgement *judgem
 	return SL_CTL_CHECK_FAILED;
 }
 
+// With the store locked: what it says now holds until the end.
 static int repair(const struct request *request)
 {
 	const struct sl_store_judge_config config = {.path = request->path};
 	struct sl_judgement judgement;
 	struct sl_store_meta meta = {0};
+	struct sl_store_paths paths;
 	struct sl_err err;
 	int code;
 
 	int rc = sl_store_judge(&config, &judgement, &err);
 	if (rc == 0)
-		rc = sl_store_meta_read(&meta, request->path, &err);
+		rc = sl_store_paths_find(&paths, &meta, &request->path, 1, &err);
 	if (rc < 0)
 		code = sl_ctl_fail(sl_ctl_store_code(rc), "%s", err.text);
 	else
-		code = mend(request, &judgement, &meta);
+		code = mend(request, &judgement, &paths, &meta);
 	sl_store_meta_free(&meta);
 	sl_judgement_free(&judgement);
 	return code;
@@ -204,26 +222,27 @@ static int repair(const struct request *request)
 static int run(struct sl_ctl *ctl, int argc, char **argv)
 {
 	struct request request = {.ctl = ctl, .keep_originals = true};
+	int fds[SL_STORE_PATH_COUNT_MAX];
+	struct sl_store_meta meta = {0};
+	struct sl_store_paths paths;
+	struct sl_err err;
 
 	int code =
 		sl_options_parse(&sl_ctl_store_repair_command, &argc, &argv, on_option, &request);
 	if (code != SL_OPTIONS_GO_ON)
 		return code;
 	request.path = argv[0];
-	struct sl_store_meta meta;
-	struct sl_err err;
 	// Before the lock: a directory that is no store is left as it is.
-	int rc = sl_store_meta_read(&meta, request.path, &err);
-	if (rc == -ENOENT)
-		sl_err_set(&err, rc, "%s holds no store: it has no " SL_STORE_META_NAME, argv[0]);
+	int rc = sl_store_paths_find(&paths, &meta, &request.path, 1, &err);
 	if (rc < 0)
 		return sl_ctl_fail(sl_ctl_store_code(rc), "%s", err.text);
 	sl_store_meta_free(&meta);
-	int lock_fd = lock(request.path, &code);
-	if (lock_fd < 0)
-		return code;
-	code = repair(&request);
-	close(lock_fd);
+	code = lock_all(&paths, fds);
+	if (code == SL_CTL_OK)
+		code = repair(&request);
+	for (uint32_t i = 0; i < paths.count; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 	return code;
 }
 

@@ -20,6 +20,7 @@ enum remedy {
 	REMEDY_META,
 	REMEDY_SEGMENT,
 	REMEDY_FOOTER,
+	REMEDY_INDEX,
 	REMEDY_ASIDE
 };
 
@@ -41,6 +42,8 @@ static enum remedy remedy_of(const struct sl_finding *finding)
 	case SL_FINDING_FOOTER:
 	case SL_FINDING_UNSEALED:
 		return REMEDY_FOOTER;
+	case SL_FINDING_INDEX:
+		return REMEDY_INDEX;
 	case SL_FINDING_TORN_TAIL:
 	case SL_FINDING_FENCED:
 		return REMEDY_REMARK;
@@ -127,6 +130,17 @@ static const struct sl_store_meta_lane *stored_lane(
 	return NULL;
 }
 
+// In each copy the slot that is not the newest is written over.
+static int write_store_meta(const struct sl_repair_plan *plan, struct sl_err *err)
+{
+	struct sl_store_meta_place places[SL_STORE_PATH_COUNT_MAX];
+
+	for (uint32_t i = 0; i < plan->paths->count; i++)
+		places[i] = (struct sl_store_meta_place){
+			.path = plan->paths->paths[i], .index = (uint16_t)i};
+	return sl_store_meta_write_all(plan->meta, places, plan->paths->count, err);
+}
+
 static int mend_meta(
 	const struct sl_repair_plan *plan, const struct sl_finding *finding, struct sl_err *err)
 {
@@ -134,8 +148,8 @@ static int mend_meta(
 	int result;
 
 	if (finding->lane == SL_LANE_NONE)
-		return sl_store_meta_write(plan->meta, plan->store_path, err);
-	result = sl_lane_path(lane_path, plan->store_path, finding->lane, err);
+		return write_store_meta(plan, err);
+	result = sl_store_paths_lane(plan->paths, plan->meta, finding->lane, lane_path, err);
 	if (result < 0)
 		return result;
 	if (finding->kind == SL_FINDING_LEFTOVER)
@@ -186,7 +200,7 @@ static int mend_segment(struct lane_plan *lane, uint64_t segment)
 	const struct sl_judgement *judgement = lane->plan->judgement;
 	struct sl_mend mend = mend_of(lane, segment);
 	bool needs_copy = mend.is_tail && lane->tail_lost_count > 0;
-	bool needs_footer = false;
+	bool needs_footer = false, needs_index = false;
 
 	for (size_t i = 0; i < judgement->count; i++) {
 		const struct sl_finding *finding = &judgement->findings[i];
@@ -196,6 +210,7 @@ static int mend_segment(struct lane_plan *lane, uint64_t segment)
 			continue;
 		needs_copy = needs_copy || remedy == REMEDY_SEGMENT;
 		needs_footer = needs_footer || remedy == REMEDY_FOOTER;
+		needs_index = needs_index || remedy == REMEDY_INDEX;
 		mend.is_gone = mend.is_gone || finding->kind == SL_FINDING_SEGMENT_GONE;
 		if (remedy == REMEDY_SEGMENT && (finding->kind == SL_FINDING_HOLE || mend.is_gone))
 			lane->findings[mend.finding_count++] = finding;
@@ -206,7 +221,9 @@ static int mend_segment(struct lane_plan *lane, uint64_t segment)
 	}
 	if (needs_copy)
 		return sl_mend_segment(&mend, lane->err);
-	return needs_footer ? sl_mend_footer(&mend, lane->err) : 0;
+	if (needs_footer)
+		return sl_mend_footer(&mend, lane->err);
+	return needs_index ? sl_mend_index(&mend, lane->err) : 0;
 }
 
 static int collect_tail(struct lane_plan *lane)
@@ -330,7 +347,7 @@ static int run_lane(struct sl_repair_plan *plan, uint16_t number, struct sl_err 
 
 	if (!is_lane_mendable(plan, number) || (has_loss(plan, number) && !plan->accepts_loss))
 		return 0;
-	result = sl_lane_path(lane.path, plan->store_path, number, err);
+	result = sl_store_paths_lane(plan->paths, plan->meta, number, lane.path, err);
 	if (result == 0)
 		result = mend_lane(&lane);
 	free(lane.findings);

@@ -7,9 +7,10 @@
 #include "err.h"
 #include "format/judgement.h"
 #include "format/meta.h"
+#include "format/store_paths.h"
 
 struct sl_repair_plan {
-	const char *store_path;
+	const struct sl_store_paths *paths; // all are here
 	struct sl_store_meta *meta; // rewritten when one of its slots has rotted
 	const struct sl_judgement *judgement;
 	bool accepts_loss, is_dry_run, keep_originals;

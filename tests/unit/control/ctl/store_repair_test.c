@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "common/format/reader_fixture.h"
 #include "control/ctl/store_command.h"
+#include "format/segment_index_build.h"
 #include "format/segment_list.h"
 #include "format/store_judge.h"
 #include "store/recovery.h"
@@ -301,6 +302,44 @@ static void a_slot_of_store_meta_is_written_anew(void)
 	sl_test_store_destroy(&made);
 }
 
+static void make_index(uint64_t segment)
+{
+	struct sl_index_builder *builder;
+
+	CU_ASSERT_EQUAL_FATAL(sl_index_builder_create(&builder, made.lanes[0].path, 0, segment,
+				      made.salt_crc, NULL),
+		0);
+	CU_ASSERT_EQUAL(sl_index_builder_step(builder, UINT32_MAX, NULL), 0);
+	CU_ASSERT_EQUAL(sl_index_builder_write(builder, NULL), 0);
+	sl_index_builder_destroy(builder);
+}
+
+static void an_index_is_made_anew_with_its_segment(void)
+{
+	char path[SL_PATH_BYTES_MAX];
+	int fd;
+
+	make_marked_store();
+	make_index(1);
+	make_index(2);
+	CU_ASSERT(is_sound());
+	CU_ASSERT_EQUAL(sl_segment_index_path(path, made.lanes[0].path, 1, NULL), 0);
+	fd = open(path, O_RDWR);
+	CU_ASSERT_EQUAL(pwrite(fd, "x", 1, 100), 1);
+	close(fd);
+	CU_ASSERT(!is_sound());
+	CU_ASSERT_EQUAL(RUN(sl_ctl_store_repair, made.path)->code, SL_CTL_OK);
+	CU_ASSERT(is_sound());
+	CU_ASSERT_EQUAL(access(path, F_OK), 0);
+	// Fences are read, whatever the index says of the partitions.
+	sl_test_segment_flip(&made, 0, 2, SL_BLOCK_BYTES + 200);
+	expect_mended("with an index", 2);
+	CU_ASSERT_EQUAL(sl_segment_index_path(path, made.lanes[0].path, 2, NULL), 0);
+	CU_ASSERT_EQUAL(access(path, F_OK), 0);
+	CU_ASSERT_EQUAL(read_all().lost_count, 7);
+	sl_test_store_destroy(&made);
+}
+
 // Cut off between the steps: what a killed repair leaves is mended by the next.
 static void a_repair_that_was_killed_is_run_again(void)
 {
@@ -350,6 +389,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_checkpoint_is_made_anew_without_a_loss),
 	SL_TEST(a_lost_lane_meta_gets_an_epoch_above_all),
 	SL_TEST(a_slot_of_store_meta_is_written_anew),
+	SL_TEST(an_index_is_made_anew_with_its_segment),
 	SL_TEST(a_repair_that_was_killed_is_run_again),
 	SL_TEST(a_store_in_use_is_refused),
 };
