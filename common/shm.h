@@ -102,7 +102,16 @@ struct sl_shm_ring {
 	uint64_t occupancy_max; // most events found in one turn
 } SL_CACHE_ALIGNED;
 
-enum sl_lane_state { SL_LANE_ACTIVE, SL_LANE_DISK_FULL, SL_LANE_FAILED, SL_LANE_OWNERLESS };
+enum sl_lane_state {
+	SL_LANE_ACTIVE,
+	SL_LANE_DISK_FULL,
+	SL_LANE_FAILED,
+	SL_LANE_OWNERLESS,
+	SL_LANE_MENDING, // a write has failed; what is not stored is written again
+	SL_LANE_HALTED, // writes fail again and again: the drive's breaker is open
+};
+
+enum sl_breaker_state { SL_BREAKER_CLOSED, SL_BREAKER_OPEN, SL_BREAKER_HALF_OPEN };
 
 struct sl_shm_lane {
 	// Written at start.
@@ -133,6 +142,15 @@ struct sl_shm_lane {
 	// Written by the worker lcore: stored events, from their receive time to the turn in which
 	// they were known to be stored.
 	struct sl_latency latency SL_CACHE_ALIGNED;
+	// Written by the worker lcore.
+	uint64_t write_count SL_CACHE_ALIGNED; // completions
+	uint64_t write_ns_total, write_ns_max; // from submission to completion
+	uint64_t writes_failed; // that were not merely to be sent again
+	uint64_t segments_mended; // opened behind a failed write, by what was written again
+	uint64_t batches_rewritten;
+	int32_t write_error; // negative errno of the last failed write
+	uint32_t breaker; // of its drive when the lane last asked: enum sl_breaker_state
+	uint64_t breaker_opened; // by this lane
 } SL_CACHE_ALIGNED;
 
 // How much room there is for new segments.

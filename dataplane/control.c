@@ -38,24 +38,57 @@ static uint64_t wall_ns(void)
 	return (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+static void say_failed(struct sl_control *control, const struct sl_lane *lane, uint32_t index)
+{
+	int error = SL_LOAD_ACQUIRE(lane->write_error);
+
+	if (error == 0 || control->lane_failure_said[index])
+		return;
+	control->lane_failure_said[index] = true;
+	control->dataplane->exit_code = SL_EXIT_LANE_FAILED;
+	sl_log_error("store",
+		"lane %u has failed: %s; its events are refused until a restart, which recovers it",
+		lane->lane, strerror(-error));
+}
+
+// Failed writes since the last look, and the breaker as it is now: a lane may fail and be whole
+// again in between.
+static void say_trouble(struct sl_control *control, uint32_t index)
+{
+	const struct sl_shm_lane *shm = &control->dataplane->shm.lanes[index];
+	uint64_t failed_count = SL_LOAD(shm->writes_failed);
+	bool is_halted = SL_LOAD(shm->state) == SL_LANE_HALTED;
+	const char *error = strerror(-SL_LOAD(shm->write_error));
+
+	if (failed_count != control->lane_writes_failed[index] && !control->lane_halt_said[index])
+		sl_log_warning("store",
+			"lane %u: %lu writes failed: %s; what is not stored is written again to the next segment",
+			shm->lane, failed_count - control->lane_writes_failed[index], error);
+	control->lane_writes_failed[index] = failed_count;
+	if (is_halted && !control->lane_halt_said[index]) {
+		control->lane_halt_said[index] = true;
+		sl_log_error("store",
+			"lane %u: writes fail again and again: %s; its events are refused as drive_failed, and the drive is probed; look at it",
+			shm->lane, error);
+	} else if (SL_LOAD(shm->state) == SL_LANE_ACTIVE && control->lane_halt_said[index]) {
+		control->lane_halt_said[index] = false;
+		sl_log_notice("store", "lane %u: the drive takes its writes again", shm->lane);
+	}
+}
+
 static void watch_lanes(struct sl_control *control)
 {
 	struct sl_dataplane *dataplane = control->dataplane;
+	bool is_degraded = false;
 
 	for (uint32_t i = 0; i < dataplane->store.lane_count; i++) {
-		struct sl_lane *lane = &dataplane->store.lanes[i].lane;
-		int error = SL_LOAD_ACQUIRE(lane->write_error);
-
-		if (error == 0 || control->lane_failure_said[i])
-			continue;
-		control->lane_failure_said[i] = true;
-		dataplane->exit_code = SL_EXIT_LANE_FAILED;
-		sl_log_error("store",
-			"lane %u has failed: %s; its events are refused as lane_failed until a restart, which recovers it",
-			lane->lane, strerror(-error));
-		if (!control->is_stopping)
-			SL_STORE(dataplane->shm.header->state, SL_DATAPLANE_DEGRADED);
+		say_trouble(control, i);
+		say_failed(control, &dataplane->store.lanes[i].lane, i);
+		is_degraded |= control->lane_failure_said[i] || control->lane_halt_said[i];
 	}
+	if (!control->is_stopping)
+		SL_STORE(dataplane->shm.header->state,
+			is_degraded ? SL_DATAPLANE_DEGRADED : SL_DATAPLANE_RUNNING);
 }
 
 // One refusal is nothing: the queue's memory may be short for a moment. Two heartbeats of it are

@@ -31,6 +31,8 @@ struct sl_control {
 	struct sl_ctl_server *server;
 	uint64_t tick_count;
 	bool lane_failure_said[SL_LANE_COUNT_MAX];
+	bool lane_halt_said[SL_LANE_COUNT_MAX];
+	uint64_t lane_writes_failed[SL_LANE_COUNT_MAX]; // when last looked at
 	// By lcore: how many heartbeats in a row its writes were refused by the kernel.
 	uint32_t submit_error_beats[SL_LCORE_COUNT_MAX];
 	// The stop, from the first signal on.

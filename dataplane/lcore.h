@@ -99,7 +99,7 @@ bool sl_worker_rings_are_empty(const struct sl_worker *worker);
 // True when its rings are empty and its lanes quiet.
 bool sl_worker_is_drained(const struct sl_worker *worker);
 
-// Seals what is open, whatever its age: part of the drain.
+// Seals what is open, whatever its age, and ends the waiting of halted lanes: part of the drain.
 void sl_worker_flush(struct sl_worker *worker);
 
 // Gives up what is not stored, as SL_DROP_ABANDONED.

@@ -171,6 +171,12 @@ void sl_config_complete(const struct sl_config_reader *reader, struct sl_config 
 		: *raw->store->reserve_bytes;
 	config->store.in_flight_max =
 		(uint32_t)uint_of(raw->store->in_flight_max, SL_CONFIG_KEY_store_in_flight_max);
+	config->store.retry_limit =
+		(uint32_t)uint_of(raw->store->retry_limit, SL_CONFIG_KEY_store_retry_limit);
+	config->store.backoff_us_min =
+		uint_of(raw->store->backoff_us_min, SL_CONFIG_KEY_store_backoff_us_min);
+	config->store.backoff_us_max =
+		uint_of(raw->store->backoff_us_max, SL_CONFIG_KEY_store_backoff_us_max);
 	config->store.line = line_of(reader, SL_CONFIG_store, 0);
 }
 

@@ -58,6 +58,8 @@ struct sl_config {
 		uint64_t format_bytes_per_s; // new segments are written once ahead at this rate
 		uint64_t reserve_bytes; // free space that births leave; default segment_bytes
 		uint32_t in_flight_max; // batches under way in one lane; default 8
+		uint32_t retry_limit; // tries after a failed write before the breaker opens
+		uint64_t backoff_us_min, backoff_us_max; // before the first, and the longest
 		uint32_t line;
 	} store;
 	struct {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define SEGMENT_BATCH_COUNT_MIN 8 // a checkpoint, an epoch start and room for events
+#define SEGMENT_CHECKPOINT_BYTES (2ull * 1024 * 1024) // of 65,536 partitions, and two blocks
 #define RETENTION_SEGMENT_COUNT_MIN 4 // the open one, its successor, and two to read
 
 static struct sl_config_place place_of(
@@ -250,6 +251,16 @@ static int check_class(
 			SEGMENT_BATCH_COUNT_MIN, class->name,
 			(unsigned long long)(SEGMENT_BATCH_COUNT_MIN *
 				(uint64_t) class->batch_bytes));
+	// What is not stored when a write fails goes to the next segment in one piece
+	// (dataplane/store/lane_mend.c): its checkpoint, all batches under way, and the open one.
+	if (segment_bytes < (config->store.in_flight_max + 2) * (uint64_t) class->batch_bytes +
+			SEGMENT_CHECKPOINT_BYTES)
+		return sl_config_fail(reader, place_of(SL_CONFIG_store, 0, "segment_bytes"),
+			"is less than in_flight_max + 2 batches of class '%s' and %llu bytes: must be at least %llu",
+			class->name, SEGMENT_CHECKPOINT_BYTES,
+			(unsigned long long)((config->store.in_flight_max + 2) *
+					(uint64_t) class->batch_bytes +
+				SEGMENT_CHECKPOINT_BYTES));
 	return 0;
 }
 
@@ -267,6 +278,15 @@ static int check_paths(const struct sl_config_reader *reader, const struct sl_co
 	return 0;
 }
 
+static int check_backoff(const struct sl_config_reader *reader, const struct sl_config *config)
+{
+	if (config->store.backoff_us_max >= config->store.backoff_us_min)
+		return 0;
+	return sl_config_fail(reader, place_of(SL_CONFIG_store, 0, "backoff_us_max"),
+		"is less than backoff_us_min: must be at least %llu",
+		(unsigned long long)config->store.backoff_us_min);
+}
+
 int sl_config_check_meaning(const struct sl_config_reader *reader, struct sl_config *config)
 {
 	int code = check_ports(reader, config);
@@ -277,5 +297,7 @@ int sl_config_check_meaning(const struct sl_config_reader *reader, struct sl_con
 		code = check_paths(reader, config);
 	for (uint32_t i = 0; i < config->class_count && code == 0; i++)
 		code = check_class(reader, config, i);
+	if (code == 0)
+		code = check_backoff(reader, config);
 	return code != 0 ? code : check_streams(reader, config);
 }

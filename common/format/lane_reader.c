@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "format/lane_reader.h"
+#include "format/lane_reader_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -41,7 +41,7 @@ void sl_lane_reader_skip_to(struct sl_lane_reader *reader, uint64_t segment)
 }
 
 // A running appliance makes new segments: those that were not there yet come next.
-static int list_again(struct sl_lane_reader *reader, struct sl_err *err)
+int sl_lane_reader_list_again(struct sl_lane_reader *reader, struct sl_err *err)
 {
 	struct sl_segment_list list;
 	int result = sl_segment_list_read(&list, reader->path, err);
@@ -60,7 +60,7 @@ static int list_again(struct sl_lane_reader *reader, struct sl_err *err)
 // A name that is listed but never opens (a dangling link) must not keep a reader for ever.
 #define VANISH_COUNT_MAX 100u
 
-static void leave_segment(struct sl_lane_reader *reader)
+void sl_lane_reader_leave_segment(struct sl_lane_reader *reader)
 {
 	reader->byte_count += reader->file->bytes_read;
 	reader->previous_segment = reader->file->number;
@@ -78,7 +78,7 @@ static void note_expired(struct sl_lane_reader *reader)
 	reader->is_chained = false;
 }
 
-static int open_segment(struct sl_lane_reader *reader, uint64_t number,
+int sl_lane_reader_open_segment(struct sl_lane_reader *reader, uint64_t number,
 	struct sl_segment_file **file, struct sl_err *err)
 {
 	return sl_segment_file_open(
@@ -97,13 +97,14 @@ static int enter_segment(struct sl_lane_reader *reader, struct sl_err *err)
 			if (is_listed_again)
 				return 0;
 			is_listed_again = true;
-			result = list_again(reader, err);
+			result = sl_lane_reader_list_again(reader, err);
 			if (result < 0)
 				return result;
 			continue;
 		}
 		reader->seen_segment = reader->segments.numbers[reader->next_index++];
-		result = open_segment(reader, reader->seen_segment, &reader->file, err);
+		result = sl_lane_reader_open_segment(
+			reader, reader->seen_segment, &reader->file, err);
 		if (result == 0)
 			break;
 		if (result != -ENOENT)
@@ -115,6 +116,12 @@ static int enter_segment(struct sl_lane_reader *reader, struct sl_err *err)
 	}
 	reader->position = 0;
 	sl_lane_skip_enter(reader);
+	if (!reader->file->is_sealed) {
+		int result = sl_lane_reader_find_takeover(reader, err);
+
+		if (result < 0)
+			return result;
+	}
 	return 1;
 }
 
@@ -149,6 +156,7 @@ static void accept_batch(struct sl_lane_reader *reader, const struct sl_batch_he
 	reader->is_suspect = false;
 	reader->vanish_count = 0;
 	reader->batch_count++;
+	sl_lane_reader_remember(reader, batch);
 }
 
 // 1 when the batch at the reader's position is the next of the chain, 0 when not.
@@ -167,7 +175,7 @@ static int look(struct sl_lane_reader *reader, const struct sl_batch_header **ba
 // set when one expired under the search.
 static int find_successor(struct sl_lane_reader *reader, bool *has_vanished, struct sl_err *err)
 {
-	int result = list_again(reader, err);
+	int result = sl_lane_reader_list_again(reader, err);
 	int found = 0;
 
 	for (size_t i = reader->next_index; result == 0 && !found && i < reader->segments.count;
@@ -176,7 +184,8 @@ static int find_successor(struct sl_lane_reader *reader, bool *has_vanished, str
 		enum sl_batch_verdict verdict;
 		struct sl_segment_file *file;
 
-		result = open_segment(reader, reader->segments.numbers[i], &file, err);
+		result = sl_lane_reader_open_segment(
+			reader, reader->segments.numbers[i], &file, err);
 		if (result == -ENOENT) {
 			*has_vanished = true;
 			result = 0;
@@ -204,7 +213,7 @@ static int look_ahead(struct sl_lane_reader *reader, bool *has_vanished, struct 
 		uint64_t number = reader->segments.numbers[i];
 		struct sl_segment_file *file;
 
-		result = open_segment(reader, number, &file, err);
+		result = sl_lane_reader_open_segment(reader, number, &file, err);
 		if (result == -ENOENT) {
 			*has_vanished = true;
 			result = 0;
@@ -255,7 +264,7 @@ static int damage_below_mark(
 static int at_gap(struct sl_lane_reader *reader, struct sl_err *err)
 {
 	struct sl_segment_file *previous;
-	int result = open_segment(reader, reader->previous_segment, &previous, err);
+	int result = sl_lane_reader_open_segment(reader, reader->previous_segment, &previous, err);
 
 	if (result == -ENOENT) {
 		note_expired(reader);
@@ -281,9 +290,12 @@ static int at_break(
 	uint64_t missing_number;
 	int result;
 
+	result = sl_lane_reader_go_back(reader, err);
+	if (result != 0)
+		return result;
 	result = find_successor(reader, &has_vanished, err);
 	if (result > 0)
-		leave_segment(reader);
+		sl_lane_reader_leave_segment(reader);
 	if (result == 0 && (!has_vanished || reader->vanish_count >= VANISH_COUNT_MAX))
 		result = look_ahead(reader, &has_vanished, err);
 	if (result != 0)
@@ -317,7 +329,7 @@ static int leave_sealed(struct sl_lane_reader *reader, struct sl_err *err)
 		(footer->last_number != reader->last_number ||
 			footer->last_body_crc != reader->last_body_crc))
 		return damage_in_sealed(reader, "an end that is not the footer's", err);
-	leave_segment(reader);
+	sl_lane_reader_leave_segment(reader);
 	return 0;
 }
 
@@ -355,10 +367,18 @@ int sl_lane_reader_next(
 			continue;
 		}
 		result = look_freshly(reader, batch, &verdict, err);
-		if (result > 0)
-			accept_batch(reader, *batch);
-		if (result != 0)
+		if (result < 0)
 			return result;
+		if (verdict == SL_BATCH_OK && sl_lane_reader_is_taken_over(reader, *batch)) {
+			sl_lane_reader_leave_segment(reader);
+			continue;
+		}
+		if (result > 0) {
+			accept_batch(reader, *batch);
+			if (sl_lane_reader_is_copy(reader, *batch))
+				continue;
+			return result;
+		}
 		if (is_at_footer(reader))
 			continue; // sealed meanwhile
 		if (verdict == SL_BATCH_BAD_VERSION)
@@ -371,6 +391,14 @@ int sl_lane_reader_next(
 			if (result < 0)
 				return result;
 			continue;
+		}
+		if (reader->file->is_sealed &&
+			reader->position > reader->file->footer.end_position) {
+			result = sl_lane_reader_go_back(reader, err);
+			if (result < 0)
+				return result;
+			if (result > 0)
+				continue;
 		}
 		if (reader->file->is_sealed)
 			return damage_in_sealed(reader,

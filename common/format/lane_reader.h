@@ -10,6 +10,17 @@
 #include "format/segment_file.h"
 #include "format/segment_list.h"
 
+// A segment that takes over: its checkpoint is whole, so that what lower segments hold from its
+// first batch number on is not part of the log.
+struct sl_takeover {
+	uint64_t number; // of its first batch; 0: there is none
+	uint64_t epoch;
+	uint32_t prev_body_crc;
+};
+
+// Batches that a reader remembers, for going back: more than a lane has under way.
+#define SL_LANE_READER_RECENT_COUNT 128
+
 struct sl_lane_reader {
 	char path[SL_PATH_BYTES_MAX]; // of the lane's folder
 	uint16_t lane;
@@ -29,6 +40,17 @@ struct sl_lane_reader {
 	bool is_chained;
 	uint64_t last_number, last_epoch;
 	uint32_t last_body_crc;
+	// The lowest takeover behind file, as of its opening; only while file is not sealed.
+	struct sl_takeover takeover;
+	// The last batches, by number modulo. Where one is taken over after it was read, the reader
+	// goes back, and passes over the copies of what it has handed out.
+	struct sl_recent_batch {
+		uint64_t number, epoch;
+		uint32_t body_crc;
+		bool is_checkpoint;
+	} recent[SL_LANE_READER_RECENT_COUNT];
+	uint32_t skip_count; // copies still to come
+	uint64_t skip_epoch; // of those
 	// Largest durable mark that any valid header showed, and where.
 	uint64_t mark_max, mark_segment, mark_position;
 	// What stands behind the end, once sl_lane_reader_next() has returned 0.

@@ -73,6 +73,8 @@ static const struct sl_output_column lane_columns[] = {
 	{"segment_count", "segments", SL_CELL_COUNT},
 	{"segment_bytes_total", "on disk", SL_CELL_BYTES},
 	{"segments_expired", "expired", SL_CELL_COUNT},
+	{"writes_failed", "failed writes", SL_CELL_COUNT},
+	{"breaker", "breaker", SL_CELL_TEXT},
 };
 
 static const struct sl_output_column drive_columns[] = {

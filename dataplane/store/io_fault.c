@@ -20,6 +20,9 @@ struct io_fault {
 	// comes back.
 	struct sl_io_request *cut;
 	uint32_t cut_bytes;
+	// Written, and to come back with -EIO.
+	struct sl_io_request *landed[SPOILED_COUNT_MAX];
+	uint32_t landed_count;
 };
 
 static int spoil(struct io_fault *io_fault, struct sl_io_request *request, int result)
@@ -31,14 +34,35 @@ static int spoil(struct io_fault *io_fault, struct sl_io_request *request, int r
 	return 0;
 }
 
+static bool is_eio(const struct sl_io_fault *fault, uint64_t number)
+{
+	return fault->eio_number != 0 && number >= fault->eio_number &&
+		number - fault->eio_number < SL_MAX(fault->eio_count, (uint64_t)1);
+}
+
+static void spoil_landed(struct io_fault *io_fault, struct sl_io_request *request)
+{
+	for (uint32_t i = 0; i < io_fault->landed_count; i++) {
+		if (io_fault->landed[i] != request)
+			continue;
+		request->result = -EIO;
+		io_fault->landed[i] = io_fault->landed[--io_fault->landed_count];
+		return;
+	}
+}
+
 static int fault_queue(struct sl_io *io, struct sl_io_request *request)
 {
 	struct io_fault *io_fault = (struct io_fault *)io;
 	uint64_t number = ++io_fault->queued_count;
 	int result;
 
-	if (number == io_fault->fault.eio_number)
-		return spoil(io_fault, request, -EIO);
+	if (is_eio(&io_fault->fault, number)) {
+		if (!io_fault->fault.eio_lands)
+			return spoil(io_fault, request, -EIO);
+		assert(io_fault->landed_count < SPOILED_COUNT_MAX);
+		io_fault->landed[io_fault->landed_count++] = request;
+	}
 	if (number == io_fault->fault.eagain_number)
 		return spoil(io_fault, request, -EAGAIN);
 	if (io_fault->fault.hang_number != 0 && number >= io_fault->fault.hang_number)
@@ -89,6 +113,7 @@ static uint32_t fault_reap(struct sl_io *io, struct sl_io_request **done, uint32
 		done[count++] = io_fault->spoiled[--io_fault->spoiled_count];
 	count += io_fault->inner->ops->reap(io_fault->inner, done + count, count_max - count);
 	for (uint32_t i = 0; i < count; i++) {
+		spoil_landed(io_fault, done[i]);
 		if (done[i] == io_fault->cut) {
 			done[i]->bytes = io_fault->cut_bytes;
 			io_fault->cut = NULL;

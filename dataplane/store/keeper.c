@@ -3,6 +3,7 @@
 
 #include "format/log_format.h"
 #include "log.h"
+#include "store/breaker.h"
 #include "store/keeper_internal.h"
 #include "store/segment.h"
 
@@ -47,35 +48,81 @@ static int remember_sealed(
 	return 0;
 }
 
-static void seal_full_segment(struct sl_keeper *keeper, struct sl_kept_lane *kept)
+static void take_back(struct sl_lane *lane, struct sl_segment *segment)
+{
+	SL_STORE_RELEASE(lane->closing, NULL);
+	sl_segment_close(segment);
+}
+
+// The footer (or the removal) is tried again: nothing is lost meanwhile, for the batches in front
+// of it are where they are. Not so when their own flush failed and they were not flushed one by
+// one.
+static void note_seal_error(struct sl_keeper *keeper, struct sl_kept_lane *kept,
+	struct sl_segment *segment, const struct sl_err *err)
 {
 	struct sl_lane *lane = kept->config.lane;
-	struct sl_segment *segment = SL_LOAD_ACQUIRE(lane->closing);
-	struct sl_err err = {0};
+	uint64_t wait_ns = sl_backoff_ns(kept->seal_failure_count, keeper->config.backoff_ns_min,
+		keeper->config.backoff_ns_max);
+
+	if (kept->seal_failure_count++ == 0)
+		sl_log_error("store", "%s", err->text);
+	kept->seal_error = err->code;
+	kept->seal_wait_turns = wait_ns / SL_KEEPER_TURN_NS;
+	if (!segment->is_void)
+		SL_STORE_RELEASE(lane->stuck_segment, segment->number);
+	if (segment->is_void || segment->is_flushed || lane->durability == SL_DURABILITY_DURABLE)
+		return;
+	SL_STORE_RELEASE(lane->seal_error, err->code);
+	take_back(lane, segment);
+}
+
+static int close_segment(struct sl_keeper *keeper, struct sl_kept_lane *kept,
+	struct sl_segment *segment, struct sl_err *err)
+{
+	struct sl_lane *lane = kept->config.lane;
 	uint64_t disk_bytes;
 	int result;
 
-	if (segment == NULL)
-		return;
+	if (segment->is_void)
+		return sl_segment_discard(kept->config.path, segment->number, err);
 	disk_bytes = sl_segment_trim(segment);
-	result = sl_segment_seal(segment, lane->lane, lane->epoch, keeper->config.salt_crc, &err);
-	if (result != 0) {
-		sl_log_error("store", "%s", err.text);
-		SL_STORE_RELEASE(lane->seal_error, result);
-		SL_STORE_RELEASE(lane->closing, NULL);
-		sl_segment_close(segment);
-		return;
-	}
-	SL_STORE_RELEASE(lane->synced_number, segment->last_number);
-	SL_STORE_RELEASE(lane->sealed_segment, segment->number);
-	kept->open_count--;
-	kept->open_bytes -= segment->file_bytes;
+	result = sl_segment_seal(segment, lane->lane, lane->epoch, keeper->config.salt_crc, err);
+	if (result != 0)
+		return result;
 	if (remember_sealed(kept, segment, disk_bytes) != 0)
 		sl_log_warning("store",
 			"lane %u: out of memory: segment %lu will not expire before the next start",
 			lane->lane, segment->number);
-	SL_STORE_RELEASE(lane->closing, NULL);
-	sl_segment_close(segment);
+	SL_STORE_RELEASE(lane->synced_number, segment->last_number);
+	SL_STORE(lane->stuck_segment, 0);
+	SL_STORE_RELEASE(lane->sealed_segment, segment->number);
+	return 0;
+}
+
+// Takes what the lane has left: seals it, or removes it when it is void.
+static void take_closing(struct sl_keeper *keeper, struct sl_kept_lane *kept)
+{
+	struct sl_lane *lane = kept->config.lane;
+	struct sl_segment *segment = SL_LOAD_ACQUIRE(lane->closing);
+	struct sl_err err = {0};
+
+	if (segment == NULL)
+		return;
+	if (kept->seal_wait_turns > 0) {
+		kept->seal_wait_turns--;
+		return;
+	}
+	if (close_segment(keeper, kept, segment, &err) != 0) {
+		note_seal_error(keeper, kept, segment, &err);
+		return;
+	}
+	if (kept->seal_failure_count > 0)
+		sl_log_notice("store", "lane %u: segment %lu is closed after all", lane->lane,
+			segment->number);
+	kept->seal_failure_count = 0;
+	kept->open_count--;
+	kept->open_bytes -= segment->file_bytes;
+	take_back(lane, segment);
 }
 
 // What may be written ahead in this turn, saved up for at most a tenth of a second.
@@ -115,13 +162,28 @@ static void turn(struct sl_keeper *keeper)
 		struct sl_kept_lane *kept = &keeper->lanes[i];
 
 		if (kept->config.lane != NULL) {
-			seal_full_segment(keeper, kept);
+			take_closing(keeper, kept);
 			sl_keeper_keep_spare(keeper, kept);
 		}
 	}
 	sl_keeper_expire(keeper);
 	for (uint32_t i = 0; i < keeper->lane_count; i++)
 		publish(&keeper->lanes[i]);
+}
+
+// There is no later turn: what cannot be closed now is left for the next start to recover.
+static void close_last(struct sl_keeper *keeper, struct sl_kept_lane *kept)
+{
+	struct sl_lane *lane = kept->config.lane;
+	struct sl_segment *segment;
+
+	kept->seal_wait_turns = 0;
+	take_closing(keeper, kept);
+	segment = SL_LOAD_ACQUIRE(lane->closing);
+	if (segment == NULL)
+		return;
+	SL_STORE_RELEASE(lane->seal_error, kept->seal_error);
+	take_back(lane, segment);
 }
 
 static void *run(void *argument)
@@ -138,7 +200,7 @@ static void *run(void *argument)
 	}
 	for (uint32_t i = 0; i < keeper->lane_count; i++) {
 		if (keeper->lanes[i].config.lane != NULL)
-			seal_full_segment(keeper, &keeper->lanes[i]);
+			close_last(keeper, &keeper->lanes[i]);
 		publish(&keeper->lanes[i]);
 	}
 	return NULL;

@@ -33,6 +33,7 @@ struct sl_keeper_config {
 	uint64_t reserve_bytes; // of each drive, that births leave free
 	struct sl_shm_drive *drives; // their paths filled in; must outlive the keeper
 	uint32_t drive_count;
+	uint64_t backoff_ns_min, backoff_ns_max; // between two tries of a footer that fails
 	uint32_t salt_crc;
 };
 

@@ -16,6 +16,9 @@ struct sl_kept_lane {
 	uint64_t open_bytes;
 	struct sl_segment *forming; // the next spare, while its blocks are written once
 	uint32_t birth_wait_turns;
+	uint64_t seal_wait_turns; // until a footer that failed is tried again
+	uint32_t seal_failure_count; // of the segment at hand
+	int seal_error; // of the last failure
 	bool removal_failed; // said, and not mended yet
 	struct sl_index_builder
 		*index_builder; // of a sealed segment that has no index yet, or NULL

@@ -101,7 +101,8 @@ static bool is_formed(struct sl_keeper *keeper, struct sl_kept_lane *kept)
 	struct sl_err err = {0};
 
 	if (segment->formatted_bytes == segment->file_bytes ||
-		keeper->config.format_bytes_per_s == 0 || is_hungry(kept))
+		keeper->config.format_bytes_per_s == 0 || is_hungry(kept) ||
+		SL_LOAD(kept->config.lane->wants_spare))
 		return true;
 	if (keeper->format_credit_bytes < SL_KEEPER_FORMAT_BYTES)
 		return false;

@@ -22,12 +22,12 @@
 // docs/architecture.md, "Why partitions share a lane").
 #define SL_LANE_EAGER_BYTES (64u * 1024)
 #define SL_LANE_IDLE_MARK_NS SL_NS_PER_S // an idle durable lane states its mark after this
-#define SL_LANE_RETRY_NS (10 * SL_NS_PER_MS) // a write that met ENOSPC is sent again after this
 // Ages are no finer than this: a tenth of what the fastest durable write takes.
 #define SL_LANE_AGE_STEP_NS 4096
 // Batches of a lane in all: those under way, the open one, and a checkpoint's, at most.
 #define SL_LANE_BATCH_COUNT_MAX 64
 
+struct sl_breaker;
 struct sl_segment;
 struct sl_source_dictionary;
 
@@ -48,6 +48,7 @@ struct sl_batch {
 	uint64_t event_bytes;
 	uint64_t submit_ns; // when it was handed to the kernel
 	uint32_t event_count;
+	uint32_t attempt_count; // writes of it that were to be sent again
 	enum sl_batch_state state;
 	struct sl_batch_ages ages; // of its events
 };
@@ -61,7 +62,7 @@ struct sl_lane {
 	struct sl_batch_table_entry
 		*table; // of the open batch, copied behind its runs when it is sealed
 	struct sl_batch *open_batch;
-	uint64_t batch_number; // of the open batch
+	uint64_t batch_number; // tells open batches apart: at least the number it will have
 	uint64_t time_base_ns, time_last_ns;
 	uint64_t run_time_base_ns; // in force: the batch's base, or the last time run's
 	uint32_t table_count, run_count;
@@ -85,10 +86,19 @@ struct sl_lane {
 	uint32_t free_count;
 	uint8_t last_kind; // of the last sealed batch
 	bool is_disk_full; // a write met ENOSPC or EDQUOT, and none has succeeded since
-	bool is_halted; // a write has failed: none is started, those under way are waited for
 	bool failed;
-	int32_t halt_error; // the first of those failures
-	struct sl_segment *segment; // current
+
+	// A write has failed (lane_mend.c): written by the worker when one does.
+	bool is_halted; // none is started, until the next segment goes on at the failed batch
+	bool is_settling; // at start and stop, without a keeper: a failed write fails the lane
+	bool is_failure_noted; // of this halt
+	bool is_probing; // one write at a time, for the breaker
+	int32_t halt_error; // of the first write that failed
+	enum sl_drop_reason halt_refusal;
+	uint32_t failure_count; // halts since the lane was last whole
+	uint64_t mend_ns; // not before
+	uint64_t mend_until_number; // retired: the lane is whole
+	struct sl_segment *segment; // current; NULL while a halted lane has none
 	struct sl_segment *full_segment; // the one before, until all its batches are retired
 	uint64_t segment_since_ns; // receive time of the current segment's first event; 0 none
 	uint64_t previous_segment; // its number, which stays; 0: the current one is the first of
@@ -108,6 +118,9 @@ struct sl_lane {
 	uint64_t epoch;
 	uint64_t linger_ns;
 	uint64_t segment_age_ns; // a segment with events is left at this age; 0 never
+	struct sl_breaker *breaker; // of the drive
+	uint64_t backoff_ns_min, backoff_ns_max;
+	uint32_t retry_limit;
 	uint32_t owned_count;
 	uint32_t salt_crc;
 	uint32_t batch_bytes;
@@ -121,10 +134,13 @@ struct sl_lane {
 	struct sl_batch *batches;
 
 	// Handed over between worker and keeper; each side only moves its own direction.
-	// spare: keeper fills, worker takes. closing: worker fills, keeper takes, seals and closes.
+	// spare: keeper fills, worker takes. closing: worker fills, keeper takes, seals (or
+	// removes, when it is void) and closes.
 	struct sl_segment *spare SL_CACHE_ALIGNED;
 	struct sl_segment *closing;
 	uint64_t sealed_segment; // written by the keeper: last segment with a footer
+	uint64_t stuck_segment; // written by the keeper: the one in closing, whose footer failed
+				// and is tried again; 0 none
 	uint64_t synced_number; // written by the keeper: last batch its fdatasync covered
 	int32_t spare_error; // written by the keeper: negative errno of the last failed birth, 0
 			     // none
@@ -132,6 +148,7 @@ struct sl_lane {
 	uint64_t settled_segment; // written by the worker: last segment whose first checkpoint, or
 				  // epoch start, is retired
 	int32_t write_error; // written by the worker: negative errno that failed the lane
+	bool wants_spare; // written by the worker: a halted lane waits for its next segment
 } SL_CACHE_ALIGNED;
 
 // Makes room for a run of run_bytes (header included) in the open batch, sealing the old one and
@@ -155,17 +172,21 @@ static inline void sl_lane_note_ages(struct sl_lane *lane)
 }
 
 // Takes a completed write of this lane: continues a short one, sends EAGAIN, EINTR, ENOSPC and
-// EDQUOT again, halts the lane on anything else, and retires in order.
+// EDQUOT again after a while, halts the lane on anything else (and on EAGAIN and EINTR when they
+// last), and retires in order.
 void sl_lane_complete(struct sl_lane *lane, struct sl_io_request *request, uint64_t now_ns);
 
 // Once a turn: linger, eager batches, retries, idle marks, handing full segments to the keeper, and
-// failing a halted lane once all its writes are back: what was written in front of the failure is
-// stored. Returns the work done.
+// mending a halted lane. Returns the work done.
 uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns);
 
 // Gives up everything that is not retired: counts it as reason and refuses from now on with the
 // same reason.
 void sl_lane_fail(struct sl_lane *lane, enum sl_drop_reason reason, int error);
+
+// During the drain: a halted lane that waits for its drive, or for room, fails with the reason by
+// which it refuses; one that is still within its retries goes on.
+void sl_lane_stop_waiting(struct sl_lane *lane);
 
 // True when nothing is open and nothing is under way. A lane that has failed waits for its writes
 // too: they land from buffers that are ours to keep until then.

@@ -27,7 +27,7 @@ static void start_batch(struct sl_lane *lane, uint64_t receive_ns)
 
 	batch->state = SL_BATCH_OPEN;
 	lane->open_batch = batch;
-	lane->batch_number = lane->next_number;
+	lane->batch_number = SL_MAX(lane->batch_number + 1, lane->next_number);
 	lane->cursor = batch->data + SL_BATCH_RUNS_OFFSET;
 	lane->limit = batch->data + lane->batch_bytes - SL_LANE_TAIL_BYTES;
 	// Receive times never go back within a lane.
@@ -45,19 +45,27 @@ static void start_batch(struct sl_lane *lane, uint64_t receive_ns)
 		sl_source_dictionary_reset(lane->sources);
 }
 
+// There is room for one open batch behind what will be written again (lane_mend.c).
+static bool make_room_when_halted(struct sl_lane *lane, uint64_t receive_ns)
+{
+	lane->refusal = lane->halt_refusal;
+	if (lane->open_batch != NULL || lane->free_count == 0)
+		return false;
+	start_batch(lane, receive_ns);
+	return true;
+}
+
 bool sl_lane_make_room(struct sl_lane *lane, uint32_t run_bytes, uint64_t receive_ns)
 {
 	if (sl_unlikely(lane->failed))
 		return false;
-	if (sl_unlikely(lane->is_halted)) {
-		lane->refusal = SL_DROP_LANE_FAILED;
-		return false;
-	}
 	if (sl_unlikely(
 		    SL_BATCH_RUNS_OFFSET + run_bytes + SL_LANE_TAIL_BYTES > lane->batch_bytes)) {
 		lane->refusal = SL_DROP_TOO_LARGE;
 		return false;
 	}
+	if (sl_unlikely(lane->is_halted))
+		return make_room_when_halted(lane, receive_ns);
 	lane->refusal = lane->is_disk_full ? SL_DROP_DISK_FULL : SL_DROP_LANE_FULL;
 	if (lane->open_batch != NULL) {
 		// The drive has all the batches it may have: this one waits, and what does not fit
@@ -110,12 +118,12 @@ static void fill_header(const struct sl_lane *lane, const struct sl_batch *batch
 	sl_batch_header_seal(header, lane->salt_crc);
 }
 
-// The batch takes its place in the chain and in the segment.
-static void link_batch(struct sl_lane *lane, struct sl_batch *batch, uint32_t block_bytes)
+void sl_lane_link_batch(struct sl_lane *lane, struct sl_batch *batch, uint32_t block_bytes)
 {
 	const struct sl_batch_header *header = (const struct sl_batch_header *)batch->data;
 
 	batch->number = lane->next_number;
+	batch->attempt_count = 0;
 	batch->segment = lane->segment;
 	batch->request = (struct sl_io_request){
 		.fd = lane->segment->fd,
@@ -153,7 +161,7 @@ void sl_lane_finish_batch(struct sl_lane *lane, struct sl_batch *batch, enum sl_
 	memcpy(batch->data + table_offset, lane->table, table_count * sizeof(lane->table[0]));
 	memset(batch->data + byte_length, 0, block_bytes - byte_length);
 	fill_header(lane, batch, kind, flags, table_offset, table_count, run_count);
-	link_batch(lane, batch, block_bytes);
+	sl_lane_link_batch(lane, batch, block_bytes);
 	lane->last_seal_ns = now_ns;
 	lane->last_kind = (uint8_t)kind;
 	sl_lane_send(lane, batch, now_ns);

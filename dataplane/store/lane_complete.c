@@ -3,6 +3,7 @@
 // mark, free batches.
 #include "fault.h"
 #include "format/batch_scan.h"
+#include "store/breaker.h"
 #include "store/lane_internal.h"
 
 #include <errno.h>
@@ -11,8 +12,10 @@
 
 void sl_lane_send(struct sl_lane *lane, struct sl_batch *batch, uint64_t now_ns)
 {
+	bool may_start = !lane->is_halted && !(lane->is_probing && lane->under_way > 0);
+
 	batch->submit_ns = now_ns;
-	if (sl_likely(!lane->is_halted && lane->io->ops->queue(lane->io, &batch->request) == 0)) {
+	if (sl_likely(may_start && lane->io->ops->queue(lane->io, &batch->request) == 0)) {
 		batch->state = SL_BATCH_WRITING;
 		lane->under_way++;
 		return;
@@ -133,23 +136,60 @@ static void note_room(struct sl_lane *lane, bool is_disk_full)
 static void halt(struct sl_lane *lane, struct sl_batch *batch, int error)
 {
 	batch->state = SL_BATCH_FAILED;
-	if (!lane->is_halted)
-		lane->halt_error = error;
+	SL_STORE(lane->shm->writes_failed, lane->shm->writes_failed + 1);
+	if (lane->is_halted)
+		return;
 	lane->is_halted = true;
+	lane->is_failure_noted = false;
+	lane->halt_error = error;
+	lane->halt_refusal = SL_DROP_LANE_FULL;
+	SL_STORE(lane->shm->write_error, error);
+	SL_STORE(lane->shm->state, SL_LANE_MENDING);
+}
+
+// The kernel had no room for the write, or the disk none: the same again, to the same place, for
+// nothing has happened to the range. Want of room may last; anything else that does is a failure.
+static void retry(struct sl_lane *lane, struct sl_batch *batch, int error, uint64_t now_ns)
+{
+	bool is_room = error == -ENOSPC || error == -EDQUOT;
+	uint32_t attempt = batch->attempt_count++;
+
+	lane->counters->writes_retried++;
+	if (!is_room && attempt >= lane->retry_limit) {
+		halt(lane, batch, error);
+		return;
+	}
+	if (is_room)
+		note_room(lane, true);
+	// The first time the kernel may just have been busy.
+	else if (attempt == 0)
+		return write_again(lane, batch, now_ns);
+	write_again(lane, batch,
+		now_ns + sl_backoff_ns(attempt, lane->backoff_ns_min, lane->backoff_ns_max));
+}
+
+static void note_write(struct sl_lane *lane, const struct sl_batch *batch, uint64_t now_ns)
+{
+	uint64_t took_ns = now_ns > batch->submit_ns ? now_ns - batch->submit_ns : 0;
+	struct sl_worker_counters *counters = lane->counters;
+	struct sl_shm_lane *shm = lane->shm;
+
+	counters->write_ns_total += took_ns;
+	counters->write_ns_max = SL_MAX(counters->write_ns_max, took_ns);
+	SL_STORE(shm->write_count, shm->write_count + 1);
+	SL_STORE(shm->write_ns_total, shm->write_ns_total + took_ns);
+	SL_STORE(shm->write_ns_max, SL_MAX(shm->write_ns_max, took_ns));
 }
 
 void sl_lane_complete(struct sl_lane *lane, struct sl_io_request *request, uint64_t now_ns)
 {
 	struct sl_batch *batch = &lane->batches[request->user];
-	struct sl_worker_counters *counters = lane->counters;
-	uint64_t took_ns = now_ns > batch->submit_ns ? now_ns - batch->submit_ns : 0;
 	int32_t result = request->result;
 
 	lane->under_way--;
 	if (lane->failed)
 		return;
-	counters->write_ns_total += took_ns;
-	counters->write_ns_max = SL_MAX(counters->write_ns_max, took_ns);
+	note_write(lane, batch, now_ns);
 	if (sl_likely(result == (int32_t)request->bytes)) {
 		batch->state = SL_BATCH_WRITTEN;
 #ifdef SL_FAULTS
@@ -158,19 +198,17 @@ void sl_lane_complete(struct sl_lane *lane, struct sl_io_request *request, uint6
 #endif
 		note_room(lane, false);
 		retire_in_order(lane, now_ns);
+		if (sl_unlikely(lane->failure_count > 0))
+			sl_lane_note_success(lane, now_ns);
 	} else if (result > 0 && result % (int32_t)SL_BLOCK_BYTES == 0) {
-		counters->writes_short++;
+		lane->counters->writes_short++;
 		request->data = (const char *)request->data + result;
 		request->position += (uint64_t)result;
 		request->bytes -= (uint32_t)result;
 		write_again(lane, batch, now_ns);
-	} else if (result == -EAGAIN || result == -EINTR) {
-		counters->writes_retried++;
-		write_again(lane, batch, now_ns);
-	} else if (result == -ENOSPC || result == -EDQUOT) {
-		counters->writes_retried++;
-		note_room(lane, true);
-		write_again(lane, batch, now_ns + SL_LANE_RETRY_NS);
+	} else if (result == -EAGAIN || result == -EINTR || result == -ENOSPC ||
+		result == -EDQUOT) {
+		retry(lane, batch, result, now_ns);
 	} else {
 		// Also a completion of no bytes, or one that cuts a block: O_DIRECT does not do
 		// that on a healthy file.

@@ -35,5 +35,22 @@ bool sl_lane_roll_aged(struct sl_lane *lane, uint64_t now_ns);
 // be free, and none open.
 void sl_lane_write_states(struct sl_lane *lane, enum sl_batch_kind kind, uint64_t now_ns);
 
+// The batch takes the next number and the next place in the segment; its header says so.
+void sl_lane_link_batch(struct sl_lane *lane, struct sl_batch *batch, uint32_t block_bytes);
+
+// What a halted lane does once a turn: waits for the writes under way, leaves its segments to the
+// keeper, and writes what is not retired again, to the next segment, when backoff and breaker let
+// it. Returns the work done.
+uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns);
+
+// A write has succeeded after a failure: the probe, or the last of those that were written again.
+void sl_lane_note_success(struct sl_lane *lane, uint64_t now_ns);
+
+// Opens segment as the current one.
+void sl_lane_enter_segment(struct sl_lane *lane, struct sl_segment *segment);
+
+// Why there is no spare, as lane->refusal; leaves it when the spare is merely late.
+enum sl_drop_reason sl_lane_spare_refusal(struct sl_lane *lane, enum sl_drop_reason otherwise);
+
 // Queues a batch's write; a full queue leaves it for the next tick.
 void sl_lane_send(struct sl_lane *lane, struct sl_batch *batch, uint64_t now_ns);

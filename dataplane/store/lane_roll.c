@@ -31,18 +31,28 @@ void sl_lane_write_states(struct sl_lane *lane, enum sl_batch_kind kind, uint64_
 	}
 }
 
-// Why there is no next segment: no room for it is an operating state, anything else is trouble of
-// the drive, which the keeper has logged. A birth that is merely late leaves the refusal as it is.
-static void refuse_without_spare(struct sl_lane *lane)
+// No room for it is an operating state, anything else is trouble of the drive, which the keeper has
+// logged.
+enum sl_drop_reason sl_lane_spare_refusal(struct sl_lane *lane, enum sl_drop_reason otherwise)
 {
 	int error = SL_LOAD(lane->spare_error);
 
-	if (error == -ENOSPC || error == -EDQUOT) {
-		lane->refusal = SL_DROP_DISK_FULL;
-		SL_STORE(lane->shm->state, SL_LANE_DISK_FULL);
-	} else if (error != 0) {
-		lane->refusal = SL_DROP_DRIVE_FAILED;
-	}
+	if (error == 0)
+		return otherwise;
+	if (error != -ENOSPC && error != -EDQUOT)
+		return SL_DROP_DRIVE_FAILED;
+	SL_STORE(lane->shm->state, SL_LANE_DISK_FULL);
+	return SL_DROP_DISK_FULL;
+}
+
+void sl_lane_enter_segment(struct sl_lane *lane, struct sl_segment *segment)
+{
+	lane->segment = segment;
+	lane->segment_since_ns = 0;
+	lane->position = 0;
+	SL_STORE(lane->shm->segment, segment->number);
+	SL_STORE(lane->shm->unwritten_extents, segment->formatted_bytes < segment->file_bytes);
+	SL_STORE(lane->shm->segments_rolled, lane->shm->segments_rolled + 1);
 }
 
 // No third segment opens before the first of the three is sealed: recovery reads at most two.
@@ -59,12 +69,7 @@ static void enter_spare(struct sl_lane *lane, struct sl_segment *spare, uint64_t
 	SL_STORE(lane->shm->state, SL_LANE_ACTIVE);
 	lane->full_segment = lane->segment;
 	lane->previous_segment = lane->segment->number;
-	lane->segment = spare;
-	lane->segment_since_ns = 0;
-	lane->position = 0;
-	SL_STORE(lane->shm->segment, spare->number);
-	SL_STORE(lane->shm->unwritten_extents, spare->formatted_bytes < spare->file_bytes);
-	SL_STORE(lane->shm->segments_rolled, lane->shm->segments_rolled + 1);
+	sl_lane_enter_segment(lane, spare);
 	sl_lane_write_states(lane, SL_BATCH_CHECKPOINT, now_ns);
 }
 
@@ -74,11 +79,14 @@ bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
 
 	if (sl_likely(has_room(lane)))
 		return true;
-	if (!may_roll(lane))
+	if (!may_roll(lane)) {
+		if (SL_LOAD(lane->stuck_segment) != 0)
+			lane->refusal = SL_DROP_DRIVE_FAILED;
 		return false;
+	}
 	spare = SL_LOAD_ACQUIRE(lane->spare);
 	if (spare == NULL) {
-		refuse_without_spare(lane);
+		lane->refusal = sl_lane_spare_refusal(lane, lane->refusal);
 		return false;
 	}
 	enter_spare(lane, spare, now_ns);

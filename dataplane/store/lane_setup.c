@@ -56,6 +56,10 @@ int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct
 		.epoch = setup->epoch,
 		.linger_ns = setup->linger_us * SL_NS_PER_US,
 		.segment_age_ns = setup->segment_age_s * SL_NS_PER_S,
+		.breaker = setup->breaker,
+		.backoff_ns_min = setup->backoff_ns_min,
+		.backoff_ns_max = setup->backoff_ns_max,
+		.retry_limit = setup->retry_limit,
 		.owned_count = setup->owned_count,
 		.salt_crc = setup->salt_crc,
 		.batch_bytes = setup->batch_bytes,
@@ -96,15 +100,17 @@ static int settle(struct sl_lane *lane, struct sl_err *err)
 	uint64_t now_ns = SL_MAX(lane->last_seal_ns, (uint64_t)1);
 	struct sl_io_request *done;
 
+	lane->is_settling = true;
 	while (lane->unretired > 0 && !lane->failed) {
 		if (lane->io->ops->reap(lane->io, &done, 1) == 0)
 			sl_lane_tick(lane, now_ns);
-		else if (done->result == -ENOSPC)
+		else if (done->result == -ENOSPC || done->result == -EDQUOT)
 			// A worker would try again later; at start and stop there is no later.
 			sl_lane_fail(lane, SL_DROP_LANE_FAILED, done->result);
 		else
 			sl_lane_complete(lane, done, now_ns);
 	}
+	lane->is_settling = false;
 	if (lane->failed)
 		return sl_err_set(err, lane->write_error,
 			"lane %u: cannot write to segment %lu: %s", lane->lane,

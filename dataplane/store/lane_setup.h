@@ -17,6 +17,9 @@ struct sl_lane_setup {
 	uint32_t linger_us;
 	uint64_t segment_age_s; // 0: never
 	uint32_t in_flight_max;
+	uint32_t retry_limit; // failed writes in a row that open the breaker, less one
+	uint64_t backoff_ns_min, backoff_ns_max;
+	struct sl_breaker *breaker; // of the drive; must outlive the lane
 	uint32_t salt_crc;
 	uint64_t epoch; // already on disk
 	bool keep_source; // some stream of the class keeps sources

@@ -68,11 +68,8 @@ uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns)
 		lane->halt_error = lane->seal_error;
 		lane->is_halted = true;
 	}
-	if (sl_unlikely(lane->is_halted)) {
-		if (lane->under_way == 0)
-			sl_lane_fail(lane, SL_DROP_LANE_FAILED, lane->halt_error);
-		return lane->under_way == 0;
-	}
+	if (sl_unlikely(lane->is_halted))
+		return sl_lane_mend(lane, now_ns);
 	if (sl_unlikely(lane->retry_ns != 0 && now_ns >= lane->retry_ns))
 		work += send_again(lane, now_ns);
 	if (lane->open_batch != NULL && is_due(lane, now_ns)) {
@@ -96,5 +93,6 @@ bool sl_lane_is_quiet(const struct sl_lane *lane)
 {
 	if (lane->failed)
 		return lane->under_way == 0;
-	return lane->open_batch == NULL && lane->unretired == 0 && lane->full_segment == NULL;
+	return lane->open_batch == NULL && lane->unretired == 0 && lane->full_segment == NULL &&
+		!lane->is_halted;
 }

@@ -70,6 +70,14 @@ static int seal(struct sl_recoverer *r, uint32_t index)
 	return sl_segment_seal(segment, r->lane, r->reaches[index].epoch, r->salt_crc, r->err);
 }
 
+// One in front of the end in which nothing counts, because a later one took over, goes.
+static int close_before(struct sl_recoverer *r, uint32_t index)
+{
+	if (r->reaches[index].first_number != 0)
+		return seal(r, index);
+	return sl_segment_discard(r->lane_path, r->entries[index].number, r->err);
+}
+
 // Goes on in the last segment when there is room, else seals it. Whoever goes on checks for its own
 // layout, so a segment smaller than any configuration allows may have less.
 static int take_last(struct sl_recoverer *r)
@@ -121,7 +129,7 @@ int sl_recovery_finish(struct sl_recoverer *r)
 		recovery->chain.durable_mark = reach->last_number;
 	}
 	for (uint32_t i = r->tail_index; result == 0 && !is_end_sealed && i < r->end_index; i++)
-		result = seal(r, i);
+		result = close_before(r, i);
 	if (result == 0 && !is_end_sealed)
 		result = take_last(r);
 	return result;

@@ -229,7 +229,8 @@ int sl_segment_seal(struct sl_segment *segment, uint16_t lane, uint64_t epoch, u
 		return sl_err_set(err, -ENOMEM, "no memory for a footer");
 	fill_footer(block, segment, lane, epoch, salt_crc);
 	// The footer says that all batches are durable: they must be, before it is.
-	result = fdatasync(segment->fd) < 0 ? -errno : 0;
+	result = segment->is_flushed || fdatasync(segment->fd) == 0 ? 0 : -errno;
+	segment->is_flushed = result == 0;
 	SL_FAULT_POINT(SEAL_FLUSHED);
 	if (result == 0) {
 		count = pwrite(segment->fd, block, SL_BLOCK_BYTES,
@@ -283,6 +284,13 @@ int sl_segment_remove(const char *lane_path, uint64_t number, struct sl_err *err
 		return sl_err_set(err, result, "cannot remove %s: %s", path, strerror(-result));
 	}
 	return 0;
+}
+
+int sl_segment_discard(const char *lane_path, uint64_t number, struct sl_err *err)
+{
+	int result = sl_segment_remove(lane_path, number, err);
+
+	return result == 0 ? sl_segment_sync_directory(lane_path, err) : result;
 }
 
 static int remove_temps(const char *lane_path, struct sl_err *err)

@@ -22,6 +22,8 @@ struct sl_segment {
 	uint64_t event_count;
 	uint64_t time_first_ns, time_last_ns;
 	uint32_t last_body_crc;
+	bool is_void; // nothing in it counts: to be removed, not sealed
+	bool is_flushed; // sl_segment_seal() got as far as the footer
 };
 
 // Bytes of a segment that batches may fill.
@@ -62,12 +64,16 @@ struct sl_segment *sl_segment_open(const char *lane_path, uint64_t number, struc
 uint64_t sl_segment_trim(struct sl_segment *segment);
 
 // fdatasync of what was written, then the footer from the segment's fields, durable. Returns 0 or a
-// negative errno.
+// negative errno. After a failure with is_flushed set it may be called again: the footer is written
+// anew. Without it a second flush says nothing about what the first was to cover.
 int sl_segment_seal(struct sl_segment *segment, uint16_t lane, uint64_t epoch, uint32_t salt_crc,
 	struct sl_err *err);
 
 // Closes the file (and so drops the lock) and frees the struct. NULL is legal.
 void sl_segment_close(struct sl_segment *segment);
+
+// Unlinks a segment and flushes the directory: it will not come back after a crash.
+int sl_segment_discard(const char *lane_path, uint64_t number, struct sl_err *err);
 
 // Unlinks a segment. A reader that has it open keeps reading it.
 int sl_segment_remove(const char *lane_path, uint64_t number, struct sl_err *err);

@@ -12,6 +12,7 @@
 #include "format/meta.h"
 #include "partition.h"
 #include "shm.h"
+#include "store/breaker.h"
 #include "store/keeper.h"
 #include "store/lane.h"
 #include "store/recovery.h"
@@ -57,6 +58,7 @@ struct sl_store {
 	uint16_t *owned; // partition numbers, grouped by lane
 	struct sl_store_lane *lanes;
 	uint32_t lane_count;
+	struct sl_breaker breakers[SL_STORE_PATH_COUNT_MAX]; // by path index
 	struct sl_keeper *keeper;
 	bool is_new; // made by this start, which is not through yet
 	bool is_stopped;

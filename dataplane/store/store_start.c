@@ -62,6 +62,10 @@ static int init_lane(struct sl_store *store, struct sl_store_lane *lane, uint32_
 		.linger_us = class->linger_us,
 		.segment_age_s = class->segment_age_s,
 		.in_flight_max = store->config->store.in_flight_max,
+		.retry_limit = store->config->store.retry_limit,
+		.backoff_ns_min = store->config->store.backoff_us_min * SL_NS_PER_US,
+		.backoff_ns_max = store->config->store.backoff_us_max * SL_NS_PER_US,
+		.breaker = &store->breakers[lane->path_index],
 		.salt_crc = store->salt_crc,
 		.epoch = lane->recovery.epoch,
 		.keep_source = set_keep_source(store, lane->class_index),
@@ -127,6 +131,8 @@ static int start_keeper(
 	struct sl_keeper_config config = {
 		.segment_bytes = store->config->store.segment_bytes,
 		.format_bytes_per_s = store->config->store.format_bytes_per_s,
+		.backoff_ns_min = store->config->store.backoff_us_min * SL_NS_PER_US,
+		.backoff_ns_max = store->config->store.backoff_us_max * SL_NS_PER_US,
 		.salt_crc = store->salt_crc,
 		.reserve_bytes = store->config->store.reserve_bytes,
 		.drives = start->shm->drives,
@@ -177,6 +183,10 @@ static void describe_drives(const struct sl_store *store, struct sl_shm *shm)
 int sl_store_start(struct sl_store *store, const struct sl_store_start *start, struct sl_err *err)
 {
 	describe_drives(store, start->shm);
+	for (uint32_t i = 0; i < store->path_count; i++)
+		sl_breaker_init(&store->breakers[i],
+			store->config->store.backoff_us_min * SL_NS_PER_US,
+			store->config->store.backoff_us_max * SL_NS_PER_US);
 	for (uint32_t i = 0; i < store->lane_count; i++) {
 		struct sl_store_lane *lane = &store->lanes[i];
 

@@ -165,6 +165,7 @@ void sl_worker_flush(struct sl_worker *worker)
 	for (uint32_t i = 0; i < worker->lane_count; i++) {
 		struct sl_lane *lane = worker->lanes[i];
 
+		sl_lane_stop_waiting(lane);
 		if (lane->open_batch != NULL && lane->unretired < lane->in_flight_max &&
 			!lane->is_halted)
 			sl_lane_seal(lane, now_ns);

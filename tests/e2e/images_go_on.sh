@@ -4,7 +4,8 @@
 # was there stays, at its offsets, and new events come behind it.
 source "$(dirname "$0")/lib.sh"
 
-images='plain sealed torn halfborn restarts checkpoints expired times sources unknown terms rehomed outlived rich sessions session_terms'
+images='plain sealed torn halfborn restarts checkpoints expired times sources unknown terms rehomed outlived rich sessions session_terms
+overlap overlap_halfborn'
 
 read_sorted() { # FILE
 	python3 "$reader" "$work/store" --stream plays --format json --summary "$work/summary.json" |

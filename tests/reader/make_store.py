@@ -343,6 +343,29 @@ def make_session_terms(folder):
     store.write_meta()
 
 
+def written_again(folder, checkpoint_batches, flag_last):
+    """After a write that failed: its batch and the next stand in the old segment all the same."""
+    store, lane = new_store(folder)
+    lane.open_segment().events(some_events(store, 50))
+    place = lane.place_in_chain()
+    for i in (1, 2):
+        lane.events(some_events(store, 50, 50 * i), durable_mark=1)
+    lane.go_back(place).open_file().state_batches(CHECKPOINT, checkpoint_batches, flag_last)
+    return store, lane
+
+
+def make_overlap(folder):
+    """A segment without a footer whose end was written again to the next one, which goes on."""
+    store, lane = written_again(folder, 2, True)
+    for i in (1, 2, 3):
+        lane.events(some_events(store, 50, 50 * i))
+
+
+def make_overlap_halfborn(folder):
+    """The same, but the next segment never got its whole checkpoint: it takes over nothing."""
+    written_again(folder, 2, False)
+
+
 IMAGES = {name[5:]: make for name, make in sorted(globals().items()) if name.startswith("make_")}
 
 

@@ -4,9 +4,32 @@
 import os
 import struct
 
+from make_store import make_overlap, make_overlap_halfborn, new_store, some_events
 from reader_case import META_SLOT, DamageTest, read
 from sluice_crc import crc32c
 from store_writer import BLOCK, EPOCH_START, SALT, TIME_0, Batch, StoreWriter, with_crc
+
+
+class OverlapTest(DamageTest):
+    """Segments that overlap: what a failed write left, and what was written again."""
+
+    def test_what_was_written_again_counts_once(self):
+        make_overlap(self.folder)
+        self.assertEqual(self.summary(self.folder)["totals"]["events"], 200)
+
+    def test_a_segment_without_its_whole_checkpoint_takes_over_nothing(self):
+        make_overlap_halfborn(self.folder)
+        self.assertEqual(self.summary(self.folder)["totals"]["events"], 150)
+
+    def test_one_that_follows_another_batch_takes_over_nothing(self):
+        store, lane = new_store(self.folder)
+        lane.open_segment().events(some_events(store, 50))
+        place = lane.place_in_chain()
+        lane.events(some_events(store, 50, 50), durable_mark=1)
+        lane.go_back(place)
+        lane.prev_crc ^= 1
+        lane.open_segment()
+        self.assertEqual(self.summary(self.folder)["totals"]["events"], 100)
 
 
 class JoinTest(DamageTest):

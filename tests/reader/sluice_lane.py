@@ -93,6 +93,7 @@ class LaneLog:
         self.salt_crc = crc32c(store_meta.salt)
         self.meta = read_lane_meta(folder, lane)
         self.segments = []
+        self.started = []  # those with a batch that counts
         self.batches = []
         self.checkpoints = []
         self.stated = None  # of the checkpoint under way
@@ -121,9 +122,9 @@ class LaneLog:
     def scan(self):
         """Check the whole chain; Damage when the lane does not hold what it must."""
         self.open_segments()
-        for segment in self.segments:
-            self._scan_segment(segment)
-        for segment in self.segments[:-2]:
+        for index, segment in enumerate(self.segments):
+            self._scan_segment(segment, self._find_takeover(index))
+        for segment in self.started[:-2]:
             if not segment.footer:
                 raise Damage(segment.path, segment.bytes - BLOCK, "the segment is not sealed, but "
                              "two later ones exist")
@@ -137,19 +138,38 @@ class LaneLog:
         self.totals["segments"] = len(self.segments)
         self.totals["segments_sealed"] = sum(1 for segment in self.segments if segment.footer)
 
-    def _scan_segment(self, segment):
+    def _find_takeover(self, index):
+        """The lowest first header of the later segments whose checkpoint is whole."""
+        if self.segments[index].footer:
+            return None
+        heads = [head for head in map(read_head, self.segments[index + 1:]) if head]
+        return min(heads, key=lambda head: head.number, default=None)
+
+    def _is_taken_over(self, header, takeover):
+        """Whether the batch was written again to a later segment."""
+        if not takeover or header.number < takeover.number:
+            return False
+        last = self.last
+        return not last or last.number + 1 != takeover.number or \
+            (last.body_crc == takeover.prev_body_crc and last.epoch <= takeover.epoch)
+
+    def _scan_segment(self, segment, takeover):
         limit = segment.footer.end_position if segment.footer else segment.bytes - BLOCK
         tally = SegmentTally(segment)
         position, why = 0, "the segment is full"
         while position < limit:
             try:
                 header, data = segment.batch_at(position)
+                if self._is_taken_over(header, takeover):
+                    raise NoBatch(f"a later segment goes on at batch {takeover.number}")
                 self._check_chain(segment, header)
             except NoBatch as reason:
                 why = str(reason)
                 self._check_head(segment, position, why)
                 break
             self._accept(segment, header, data, position == 0)
+            if position == 0:
+                self.started.append(segment)
             tally.add(header, data[header.table_offset:header.byte_length]
                       if header.kind == fmt.EVENTS else b"")
             position += header.block_bytes
@@ -229,6 +249,23 @@ class LaneLog:
         self.stated.sessions.extend(record for _, records in runs.sessions for record in records)
         if header.flags & fmt.FLAG_LAST:
             self.checkpoints.append(self.stated._replace(header=header))
+
+
+def read_head(segment):
+    """The first header of a segment whose checkpoint is whole, else None."""
+    first, position = None, 0
+    while position < segment.bytes - BLOCK:
+        try:
+            header, _ = segment.batch_at(position)
+        except NoBatch:
+            return None
+        if header.kind != fmt.CHECKPOINT:
+            return None
+        first = first or header
+        if header.flags & fmt.FLAG_LAST:
+            return first
+        position += header.block_bytes
+    return None
 
 
 class SegmentTally:

@@ -154,6 +154,17 @@ class LaneWriter:
             self.write(kind, LAST if i == count - 1 and flag_last else 0, runs)
         return self
 
+    def place_in_chain(self):
+        """Where the chain stands, for `go_back`."""
+        return (self.batch_number, self.prev_crc, self.time, self.durable,
+                {partition: list(state) for partition, state in self.states.items()})
+
+    def go_back(self, place):
+        """The next batch follows the one that was the last at `place`."""
+        self.batch_number, self.prev_crc, self.time, self.durable, states = place
+        self.states = {partition: list(state) for partition, state in states.items()}
+        return self
+
     def table(self, batch):
         """The partition table of a batch of events; the partitions' offsets go on."""
         counts = {}

@@ -4,6 +4,7 @@
 #include "err.h"
 #include "format/log_format.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,9 @@ static void fill_store(struct sl_shm *shm)
 	lane->batch_number = 5;
 	lane->watermark_number = 5;
 	lane->segment_count = 1;
+	lane->writes_failed = 3;
+	lane->write_error = -EIO;
+	lane->breaker = SL_BREAKER_HALF_OPEN;
 	lane->segment_bytes_total = 1 << 30;
 	shm->lanes[1] = (struct sl_shm_lane){
 		.lane = 1, .worker_index = SL_LANE_NONE, .state = SL_LANE_OWNERLESS};

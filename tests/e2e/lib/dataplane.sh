@@ -17,14 +17,14 @@ dataplane_starts=0
 #   segment_age_s=0     retention_age_s=0     reserve_bytes= (empty: automatic)
 #   mbufs=32768         rx_descriptors=4096   queues=0
 #   rx_cpus= worker_cpus= main_cpu= ring_entries= (empty: left to the data plane; lists as 0,1)
-#   stage_cycles=false
+#   stage_cycles=false  retry_limit=5         backoff_us_max=1000000
 # A second stream, or whatever else, is for the test to add.
 write_config() {
 	local device=af_xdp:$appliance_if store=$work/store runtime_dir=/run/sluice stream=plays port=5000 \
 		partitions=16 key=flow durability=durable batch_bytes=524288 linger_us=1000 \
 		retention_bytes=0 segment_age_s=0 retention_age_s=0 reserve_bytes='' segment_bytes=16777216 in_flight_max=8 keep_source=false mbufs=32768 \
 		rx_descriptors=4096 queues=0 rx_cpus='' worker_cpus='' main_cpu='' ring_entries='' \
-		stage_cycles=false setting
+		stage_cycles=false retry_limit=5 backoff_us_max=1000000 setting
 	for setting in "$@"; do
 		[[ -v ${setting%%=*} ]] || fail "write_config knows no key ${setting%%=*}"
 		local "$setting"
@@ -57,6 +57,8 @@ write_config() {
 		  paths: ["${store//,/\", \"}"]
 		  segment_bytes: $segment_bytes
 		  in_flight_max: $in_flight_max
+		  retry_limit: $retry_limit
+		  backoff_us_max: $backoff_us_max
 		  ${reserve_bytes:+reserve_bytes: $reserve_bytes}
 		memory:
 		  mbufs: $mbufs

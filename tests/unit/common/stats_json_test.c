@@ -114,6 +114,13 @@ static void stats_have_every_counter_of_every_lcore(void)
 	CU_ASSERT_EQUAL(integer_at(port, "frames"), 150);
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(stats, "rings")), 2);
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(stats, "lanes")), 2);
+	const json_t *lane = json_array_get(json_object_get(stats, "lanes"), 0);
+	CU_ASSERT_STRING_EQUAL(text_at(lane, "breaker"), "half_open");
+	CU_ASSERT_STRING_EQUAL(text_at(lane, "write_error"), "Input/output error");
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(lane, "writes_failed")), 3);
+	lane = json_array_get(json_object_get(stats, "lanes"), 1);
+	CU_ASSERT_STRING_EQUAL(text_at(lane, "breaker"), "closed");
+	CU_ASSERT(json_is_null(json_object_get(lane, "write_error")));
 	json_decref(stats);
 	sl_made_segment_destroy(&made);
 }

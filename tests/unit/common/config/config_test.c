@@ -56,6 +56,9 @@ static void minimal_example_loads_with_every_default(void)
 	CU_ASSERT_STRING_EQUAL(config.store.paths[0], "/var/lib/sluice");
 	CU_ASSERT_EQUAL(config.store.segment_bytes, 1ull << 30);
 	CU_ASSERT_EQUAL(config.store.in_flight_max, 8);
+	CU_ASSERT_EQUAL(config.store.retry_limit, 5);
+	CU_ASSERT_EQUAL(config.store.backoff_us_min, 1000);
+	CU_ASSERT_EQUAL(config.store.backoff_us_max, 1000000);
 	CU_ASSERT_EQUAL(config.store.line, 8);
 	sl_config_free(&config);
 }
@@ -109,9 +112,10 @@ static void every_key_of_a_full_file_is_taken(void)
 	     "  - {name: b, port: 1, partitions: 1, key: flow}\n"
 	     "classes:\n"
 	     "  - {name: fast, durability: none, batch_bytes: 65536, linger_us: 0,\n"
-	     "     retention_bytes: 67108864, segment_age_s: 60, retention_age_s: 3600}\n"
+	     "     retention_bytes: 83886080, segment_age_s: 60, retention_age_s: 3600}\n"
 	     "  - {name: default, durability: written, linger_us: 1000000}\n"
-	     "store: {paths: [/s], segment_bytes: 16777216, in_flight_max: 32, reserve_bytes: 5}\n");
+	     "store: {paths: [/s], segment_bytes: 20971520, in_flight_max: 32, reserve_bytes: 5,\n"
+	     "  retry_limit: 7, backoff_us_min: 10, backoff_us_max: 20}\n");
 	CU_ASSERT_STRING_EQUAL(config.runtime_dir, "/tmp/run");
 	CU_ASSERT_EQUAL(config.log_level, SL_LOG_DEBUG);
 	CU_ASSERT_EQUAL(config.port_count, 2);
@@ -145,15 +149,18 @@ static void every_key_of_a_full_file_is_taken(void)
 	CU_ASSERT_EQUAL(config.classes[0].durability, SL_DURABILITY_NONE);
 	CU_ASSERT_EQUAL(config.classes[0].batch_bytes, 65536);
 	CU_ASSERT_EQUAL(config.classes[0].linger_us, 0);
-	CU_ASSERT_EQUAL(config.classes[0].retention_bytes, 67108864);
+	CU_ASSERT_EQUAL(config.classes[0].retention_bytes, 83886080);
 	CU_ASSERT_EQUAL(config.classes[0].segment_age_s, 60);
 	CU_ASSERT_EQUAL(config.classes[0].retention_age_s, 3600);
 	CU_ASSERT_EQUAL(config.store.reserve_bytes, 5);
 	CU_ASSERT_EQUAL(config.classes[1].durability, SL_DURABILITY_WRITTEN);
 	CU_ASSERT_EQUAL(config.classes[1].linger_us, 1000000);
 	CU_ASSERT_STRING_EQUAL(config.store.paths[0], "/s");
-	CU_ASSERT_EQUAL(config.store.segment_bytes, 16777216);
+	CU_ASSERT_EQUAL(config.store.segment_bytes, 20971520);
 	CU_ASSERT_EQUAL(config.store.in_flight_max, 32);
+	CU_ASSERT_EQUAL(config.store.retry_limit, 7);
+	CU_ASSERT_EQUAL(config.store.backoff_us_min, 10);
+	CU_ASSERT_EQUAL(config.store.backoff_us_max, 20);
 	sl_config_free(&config);
 }
 

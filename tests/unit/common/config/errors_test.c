@@ -75,7 +75,8 @@ static const struct bad_file shape[] = {
 		"with the keys " PORT_KEYS},
 	{PORTS STREAMS,
 		"1: store: is missing: must be a mapping with the keys paths, segment_bytes, "
-		"format_bytes_per_s, reserve_bytes, in_flight_max"},
+		"format_bytes_per_s, reserve_bytes, in_flight_max, retry_limit, backoff_us_min, "
+		"backoff_us_max"},
 	{PORTS STORE,
 		"1: streams: is missing: must be a list of 1 to 64 entries, each a mapping "
 		"with the keys " STREAM_KEYS},
@@ -235,6 +236,14 @@ static const struct bad_file meaning[] = {
 		       "  segment_bytes: 16777216\n",
 		"8: store.segment_bytes: value '16777216' is less than 8 batches of class "
 		"'default': must be at least 33554432"},
+	{PORTS STREAMS "store:\n  paths: [/s]\n  segment_bytes: 16777216\n  in_flight_max: 32\n",
+		"7: store.segment_bytes: value '16777216' is less than in_flight_max + 2 batches "
+		"of class 'default' and 2097152 bytes: must be at least 19922944"},
+	{PORTS STREAMS "store: {paths: [/s], backoff_us_min: 1000, backoff_us_max: 999}\n",
+		"5: store.backoff_us_max: value '999' is less than backoff_us_min: must be at "
+		"least 1000"},
+	{PORTS STREAMS "store: {paths: [/s], retry_limit: 1001}\n",
+		"5: store.retry_limit: value '1001' is wrong: must be a number from 0 to 1000"},
 };
 
 static void expect(const struct bad_file *cases, size_t count)

@@ -120,38 +120,14 @@ static void eagain_is_sent_again(void)
 {
 	struct sl_fixture fixture;
 
-	sl_fixture_open(&fixture, &(struct sl_fixture_options){.fault = {.eagain_number = 2}});
+	sl_fixture_open(&fixture,
+		&(struct sl_fixture_options){.retry_limit = 1, .fault = {.eagain_number = 2}});
 	seal_batches(&fixture, 3);
 	sl_fixture_settle(&fixture, NOW);
 	CU_ASSERT_EQUAL(fixture.counters.writes_retried, 1);
 	CU_ASSERT_EQUAL(fixture.counters.stored, 3);
 	CU_ASSERT_EQUAL(fixture.lane.retry_ns, 0);
 	expect_batches(&fixture, 3);
-	sl_fixture_close(&fixture);
-}
-
-static void a_halted_lane_starts_no_write_and_fails_when_the_last_one_is_back(void)
-{
-	struct sl_fixture fixture;
-	struct sl_io_request *done;
-
-	sl_fixture_open(&fixture, &(struct sl_fixture_options){.sync = true});
-	seal_batches(&fixture, 2);
-	CU_ASSERT_EQUAL_FATAL(fixture.io->ops->reap(fixture.io, &done, 1), 1);
-	done->result = -EIO;
-	sl_lane_complete(&fixture.lane, done, NOW);
-	CU_ASSERT(sl_fixture_append(&fixture, 2, "x", 1, NOW) == false);
-	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_LANE_FAILED], 1);
-	sl_lane_tick(&fixture.lane, NOW + SL_NS_PER_S);
-	CU_ASSERT_EQUAL(fixture.lane.under_way, 1);
-	CU_ASSERT_FALSE(fixture.lane.failed);
-	CU_ASSERT_FALSE(sl_lane_is_quiet(&fixture.lane));
-	CU_ASSERT_EQUAL_FATAL(fixture.io->ops->reap(fixture.io, &done, 1), 1);
-	sl_lane_complete(&fixture.lane, done, NOW);
-	sl_lane_tick(&fixture.lane, NOW);
-	CU_ASSERT(fixture.lane.failed);
-	CU_ASSERT_EQUAL(fixture.counters.stored, 0);
-	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_LANE_FAILED], 3);
 	sl_fixture_close(&fixture);
 }
 
@@ -181,10 +157,10 @@ static void enospc_is_sent_again_a_little_later(void)
 	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_DISK_FULL], 1);
 	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_LANE_FULL], 0);
 	dup2(healthy, fixture.lane.segment->fd);
-	sl_fixture_turn(&fixture, NOW + SL_LANE_RETRY_NS - 1);
+	sl_fixture_turn(&fixture, NOW + SL_FIXTURE_BACKOFF_NS_MIN - 1);
 	CU_ASSERT_EQUAL(batch->state, SL_BATCH_RETRY);
-	sl_fixture_turn(&fixture, NOW + SL_LANE_RETRY_NS);
-	sl_fixture_settle(&fixture, NOW + SL_LANE_RETRY_NS);
+	sl_fixture_turn(&fixture, NOW + SL_FIXTURE_BACKOFF_NS_MIN);
+	sl_fixture_settle(&fixture, NOW + SL_FIXTURE_BACKOFF_NS_MIN);
 	CU_ASSERT_EQUAL(fixture.shm.state, SL_LANE_ACTIVE);
 	CU_ASSERT_FALSE(fixture.lane.is_disk_full);
 	CU_ASSERT(fixture.counters.stored > 1);
@@ -213,36 +189,7 @@ static void a_full_queue_leaves_the_batch_for_the_next_turn(void)
 	sl_fixture_close(&fixture);
 }
 
-static void eio_fails_the_lane_and_its_events_are_counted(void)
-{
-	struct sl_fixture fixture;
-
-	sl_fixture_open(&fixture, &(struct sl_fixture_options){.fault = {.eio_number = 3}});
-	seal_batches(&fixture, 4);
-	sl_fixture_append(&fixture, 2, "open", 4, NOW);
-	sl_fixture_settle(&fixture, NOW);
-	CU_ASSERT(fixture.lane.failed);
-	CU_ASSERT_EQUAL(fixture.lane.write_error, -EIO);
-	CU_ASSERT_EQUAL(fixture.shm.state, SL_LANE_FAILED);
-	// Those before it are stored, also when the failure overtakes their completions.
-	CU_ASSERT_EQUAL(fixture.counters.stored, 2);
-	CU_ASSERT_EQUAL(fixture.shm_partitions[1].watermark, 102);
-	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_LANE_FAILED], 3);
-	CU_ASSERT_EQUAL(fixture.counters.in_flight_events, 0);
-	CU_ASSERT_EQUAL(fixture.lane.event_count, 0);
-	CU_ASSERT(sl_lane_is_quiet(&fixture.lane));
-	for (uint16_t i = 0; i < 4; i++)
-		CU_ASSERT_FALSE(sl_fixture_append(&fixture, i, "late", 4, NOW));
-	CU_ASSERT_EQUAL(fixture.counters.stored + fixture.counters.drops[SL_DROP_LANE_FAILED], 9);
-	expect_batches(&fixture, 2);
-	// Giving up what has failed already changes no count.
-	sl_lane_fail(&fixture.lane, SL_DROP_ABANDONED, 0);
-	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_ABANDONED], 0);
-	CU_ASSERT_EQUAL(fixture.lane.write_error, -EIO);
-	sl_fixture_close(&fixture);
-}
-
-static void a_completion_of_nothing_or_of_half_a_block_fails_the_lane(void)
+static void a_completion_of_nothing_or_of_half_a_block_is_a_failed_write(void)
 {
 	static const int32_t results[] = {0, 100, SL_BLOCK_BYTES + 512};
 	struct sl_fixture fixture;
@@ -255,10 +202,10 @@ static void a_completion_of_nothing_or_of_half_a_block_fails_the_lane(void)
 		CU_ASSERT_EQUAL_FATAL(fixture.io->ops->reap(fixture.io, &done, 1), 1);
 		done->result = results[i];
 		sl_lane_complete(&fixture.lane, done, NOW);
-		sl_lane_tick(&fixture.lane, NOW);
-		CU_ASSERT(fixture.lane.failed);
-		CU_ASSERT_EQUAL(fixture.lane.write_error, -EIO);
-		CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_LANE_FAILED], 1);
+		CU_ASSERT(fixture.lane.is_halted);
+		CU_ASSERT_EQUAL(fixture.shm.writes_failed, 1);
+		CU_ASSERT_EQUAL(fixture.shm.write_error, -EIO);
+		CU_ASSERT_EQUAL(fixture.counters.stored, 0);
 		sl_fixture_close(&fixture);
 	}
 }
@@ -284,11 +231,9 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_burst_of_reversed_completions_retires_every_batch),
 	SL_TEST(a_short_completion_writes_the_remainder),
 	SL_TEST(eagain_is_sent_again),
-	SL_TEST(a_halted_lane_starts_no_write_and_fails_when_the_last_one_is_back),
 	SL_TEST(enospc_is_sent_again_a_little_later),
 	SL_TEST(a_full_queue_leaves_the_batch_for_the_next_turn),
-	SL_TEST(eio_fails_the_lane_and_its_events_are_counted),
-	SL_TEST(a_completion_of_nothing_or_of_half_a_block_fails_the_lane),
+	SL_TEST(a_completion_of_nothing_or_of_half_a_block_is_a_failed_write),
 	SL_TEST(lanes_that_are_not_durable_move_the_mark_when_the_keeper_has_flushed),
 };
 SL_SUITE(dataplane_store_lane_complete);

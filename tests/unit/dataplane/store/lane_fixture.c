@@ -85,6 +85,7 @@ void sl_fixture_init(struct sl_fixture *fixture, const struct sl_fixture_options
 		options->in_flight_max, options->partition_count, options->batch_bytes);
 	fixture->memory = aligned_alloc(SL_BLOCK_BYTES, memory_bytes);
 	fixture->next_segment = 1;
+	sl_breaker_init(&fixture->breaker, SL_FIXTURE_BACKOFF_NS_MIN, SL_FIXTURE_BACKOFF_NS_MAX);
 	struct sl_lane_setup setup = {
 		.lane = SL_FIXTURE_LANE,
 		.durability = options->durability,
@@ -92,6 +93,10 @@ void sl_fixture_init(struct sl_fixture *fixture, const struct sl_fixture_options
 		.linger_us = options->linger_us,
 		.segment_age_s = options->segment_age_s,
 		.in_flight_max = options->in_flight_max,
+		.retry_limit = options->retry_limit,
+		.backoff_ns_min = SL_FIXTURE_BACKOFF_NS_MIN,
+		.backoff_ns_max = SL_FIXTURE_BACKOFF_NS_MAX,
+		.breaker = &fixture->breaker,
 		.salt_crc = SL_FIXTURE_SALT_CRC,
 		.epoch = SL_FIXTURE_EPOCH,
 		.keep_source = options->keep_source,
@@ -212,7 +217,9 @@ uint32_t sl_fixture_turn(struct sl_fixture *fixture, uint64_t now_ns)
 
 void sl_fixture_settle(struct sl_fixture *fixture, uint64_t now_ns)
 {
-	while (fixture->lane.unretired > 0 && !fixture->lane.failed) {
+	const struct sl_lane *lane = &fixture->lane;
+
+	while (lane->unretired > 0 && !lane->failed && !(lane->is_halted && lane->under_way == 0)) {
 		if (sl_fixture_turn(fixture, now_ns) == 0)
 			sched_yield();
 	}
@@ -231,6 +238,12 @@ void sl_fixture_seal_closing(struct sl_fixture *fixture)
 	struct sl_err err = {0};
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(segment);
+	if (segment->is_void) {
+		CU_ASSERT_EQUAL(sl_segment_discard(fixture->path, segment->number, &err), 0);
+		fixture->lane.closing = NULL;
+		sl_segment_close(segment);
+		return;
+	}
 	CU_ASSERT_EQUAL(sl_segment_seal(segment, SL_FIXTURE_LANE, SL_FIXTURE_EPOCH,
 				SL_FIXTURE_SALT_CRC, &err),
 		0);
@@ -238,6 +251,25 @@ void sl_fixture_seal_closing(struct sl_fixture *fixture)
 	fixture->lane.sealed_segment = segment->number;
 	fixture->lane.closing = NULL;
 	sl_segment_close(segment);
+}
+
+uint64_t sl_fixture_mend(struct sl_fixture *fixture, uint64_t now_ns)
+{
+	const struct sl_lane *lane = &fixture->lane;
+
+	for (int turns = 0; turns < 1000 && !lane->failed; turns += lane->under_way == 0) {
+		if (lane->unretired == 0 && !lane->is_halted)
+			return now_ns;
+		if (lane->closing != NULL)
+			sl_fixture_seal_closing(fixture);
+		if (lane->spare == NULL)
+			sl_fixture_give_spare(fixture);
+		if (sl_fixture_turn(fixture, now_ns) == 0)
+			sched_yield();
+		now_ns += lane->under_way == 0 ? SL_NS_PER_MS : 0;
+	}
+	CU_ASSERT(lane->failed);
+	return now_ns;
 }
 
 void sl_fixture_walk_init(struct sl_fixture_walk *walk, const struct sl_fixture *fixture)

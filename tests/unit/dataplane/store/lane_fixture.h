@@ -6,6 +6,7 @@
 
 #include "base.h"
 #include "format/batch_scan.h"
+#include "store/breaker.h"
 #include "store/io_fault.h"
 #include "store/lane_setup.h"
 #include "store/segment.h"
@@ -13,6 +14,8 @@
 #define SL_FIXTURE_LANE 7
 #define SL_FIXTURE_SALT_CRC 0x5a17u
 #define SL_FIXTURE_EPOCH 3
+#define SL_FIXTURE_BACKOFF_NS_MIN SL_NS_PER_MS
+#define SL_FIXTURE_BACKOFF_NS_MAX (8 * SL_NS_PER_MS)
 #define SL_FIXTURE_START_NS (1000 * SL_NS_PER_S)
 
 struct sl_fixture_options { // zeros: the default in the comment
@@ -25,6 +28,7 @@ struct sl_fixture_options { // zeros: the default in the comment
 	enum sl_durability durability; // none
 	bool keep_source;
 	bool sync; // pwrite instead of io_uring
+	uint32_t retry_limit; // 0
 	struct sl_io_fault fault;
 };
 
@@ -32,6 +36,7 @@ struct sl_fixture {
 	char path[64];
 	struct sl_fixture_options options;
 	struct sl_lane lane;
+	struct sl_breaker breaker;
 	struct sl_partition *partitions;
 	uint16_t *owned;
 	struct sl_worker_counters counters;
@@ -63,12 +68,16 @@ bool sl_fixture_append(struct sl_fixture *fixture, uint16_t partition, const voi
 // One turn of a worker: completions, tick, submit. Returns the completions taken.
 uint32_t sl_fixture_turn(struct sl_fixture *fixture, uint64_t now_ns);
 
-// Turns at the same time until nothing is under way or the lane has failed.
+// Turns at the same time until nothing is under way or the lane has failed or is halted.
 void sl_fixture_settle(struct sl_fixture *fixture, uint64_t now_ns);
 
 // The keeper's two duties.
 void sl_fixture_give_spare(struct sl_fixture *fixture);
-void sl_fixture_seal_closing(struct sl_fixture *fixture);
+void sl_fixture_seal_closing(struct sl_fixture *fixture); // or removes it, when it is void
+
+// Turns with both of them, time going on by a millisecond each, until the lane is whole (nothing
+// under way, not halted) or has failed; a thousand at most. Returns the time.
+uint64_t sl_fixture_mend(struct sl_fixture *fixture, uint64_t now_ns);
 
 // Reads a segment file batch by batch; asserts place, checksums, runs, and the chain, also from one
 // segment to the next.
