@@ -5,6 +5,34 @@
 
 #include <stdlib.h>
 
+#define AHEAD_BYTES_MAX (2ull * 1024 * 1024)
+
+static bool must_be_read(const struct sl_lane_skip *skip, uint32_t batch)
+{
+	return (skip->bitmap[batch / 8] & 1u << batch % 8) != 0;
+}
+
+static uint64_t position_of(const struct sl_lane_reader *reader, uint32_t batch)
+{
+	const struct sl_segment_index *index = &reader->skip.index;
+
+	return batch < index->header->batch_count ? index->batches[batch].position
+						  : reader->file->footer.end_position;
+}
+
+// One read takes the batches that are wanted in a row, and no other.
+static void limit_ahead(struct sl_lane_reader *reader, uint32_t batch)
+{
+	uint32_t count = reader->skip.index.header->batch_count, end = batch + 1;
+	uint64_t start = position_of(reader, batch);
+
+	while (end < count && must_be_read(&reader->skip, end) &&
+		position_of(reader, end) - start < AHEAD_BYTES_MAX)
+		end++;
+	reader->file->ahead_bytes =
+		(size_t)SL_MIN(position_of(reader, end) - start, AHEAD_BYTES_MAX);
+}
+
 void sl_lane_skip_enter(struct sl_lane_reader *reader)
 {
 	struct sl_lane_skip *skip = &reader->skip;
@@ -18,43 +46,42 @@ void sl_lane_skip_enter(struct sl_lane_reader *reader)
 	skip->next_batch = 0;
 	if (skip->bitmap == NULL)
 		sl_lane_skip_leave(reader);
+	else
+		limit_ahead(reader, 0);
 }
 
 void sl_lane_skip_leave(struct sl_lane_reader *reader)
 {
+	if (reader->file != NULL)
+		reader->file->ahead_bytes = 0;
 	free(reader->skip.bitmap);
 	reader->skip.bitmap = NULL;
 	sl_segment_index_free(&reader->skip.index);
 }
 
-static bool must_be_read(const struct sl_lane_skip *skip, uint32_t batch)
-{
-	return (skip->bitmap[batch / 8] & 1u << batch % 8) != 0;
-}
-
 void sl_lane_skip_ahead(struct sl_lane_reader *reader)
 {
 	struct sl_lane_skip *skip = &reader->skip;
-	const struct sl_segment_index_batch *batches = skip->index.batches;
 	uint32_t count, next = skip->next_batch;
 
 	// The first batch says whether the segment follows the one before: always read.
 	if (skip->bitmap == NULL || reader->position == 0)
 		return;
 	count = skip->index.header->batch_count;
-	while (next < count && batches[next].position < reader->position)
+	while (next < count && position_of(reader, next) < reader->position)
 		next++;
-	if (next == count || batches[next].position != reader->position) {
+	if (next == count || position_of(reader, next) != reader->position) {
 		sl_lane_skip_leave(reader);
 		return;
 	}
 	for (skip->next_batch = next; next < count && !must_be_read(skip, next); next++)
 		reader->skipped_batch_count++;
+	if (next < count)
+		limit_ahead(reader, next);
 	if (next == skip->next_batch)
 		return;
 	skip->next_batch = next;
-	reader->position =
-		next < count ? batches[next].position : reader->file->footer.end_position;
+	reader->position = position_of(reader, next);
 	reader->last_number = reader->file->footer.first_number + next - 1;
-	reader->last_body_crc = batches[next - 1].body_crc;
+	reader->last_body_crc = skip->index.batches[next - 1].body_crc;
 }

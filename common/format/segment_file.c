@@ -252,7 +252,9 @@ static enum sl_batch_verdict check_header(
 int sl_segment_file_batch(struct sl_segment_file *file, uint64_t position, bool only_header,
 	const struct sl_batch_header **batch, enum sl_batch_verdict *verdict, struct sl_err *err)
 {
-	size_t ahead_bytes = only_header ? 0 : WINDOW_BYTES;
+	size_t ahead_bytes = only_header ? 0
+		: file->ahead_bytes > 0  ? file->ahead_bytes
+					 : WINDOW_BYTES;
 	int result;
 
 	*verdict = SL_BATCH_NO_MAGIC;

@@ -24,6 +24,9 @@ struct sl_segment_file {
 	char *window;
 	size_t window_capacity, window_bytes;
 	uint64_t window_position;
+	// How much one read may take ahead of the batch that is asked for: 0, as much as the window
+	// holds. Set by readers that will not want what comes next.
+	size_t ahead_bytes;
 };
 
 // Opens LANE_DIR/NUMBER.seg and reads its footer. Returns 0 and *file, which the caller closes;

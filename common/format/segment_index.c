@@ -170,6 +170,13 @@ static void add(uint8_t *bitmap, const struct sl_segment_index *index,
 	}
 }
 
+// Others are rare, and say something to every reader: fences name what is lost, unknown ones are
+// counted.
+static bool may_be_skipped(uint8_t kind)
+{
+	return kind >= SL_BATCH_EVENTS && kind <= SL_BATCH_MARK;
+}
+
 uint8_t *sl_segment_index_select(
 	const struct sl_segment_index *index, const struct sl_index_wanted *wanted)
 {
@@ -182,8 +189,7 @@ uint8_t *sl_segment_index_select(
 		if (is_wanted(&index->partitions[i], wanted))
 			add(bitmap, index, &index->partitions[i]);
 	for (uint32_t i = 0; i < header->batch_count; i++)
-		if (!sl_batch_kind_is_known(index->batches[i].kind) ||
-			index->batches[i].kind == SL_BATCH_FENCE)
+		if (!may_be_skipped(index->batches[i].kind))
 			bitmap[i / 8] |= (uint8_t)(1u << i % 8);
 	return bitmap;
 }

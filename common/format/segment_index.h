@@ -38,7 +38,7 @@ static inline size_t sl_segment_index_bitmap_bytes(uint32_t batch_count)
 	return SL_ALIGN_UP((size_t)batch_count, 32) / 8;
 }
 
-// A bitmap of the batches that must be read: those with events that are wanted, fences, and
-// those of a kind that this version does not know. malloc'ed, the caller's; NULL without memory.
+// A bitmap of the batches that must be read: those with events that are wanted, fences, and those
+// of kinds that this version does not know. malloc'ed, the caller's; NULL without memory.
 uint8_t *sl_segment_index_select(
 	const struct sl_segment_index *index, const struct sl_index_wanted *wanted);

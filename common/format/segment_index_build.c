@@ -33,6 +33,7 @@ struct sl_index_builder {
 	struct held *held;
 	uint32_t held_count, held_capacity;
 	uint32_t *latest; // by partition: place in held of its highest term, plus 1
+	bool has_fence; // offsets may be missing behind it
 };
 
 int sl_index_builder_create(struct sl_index_builder **created, const char *lane_path, uint16_t lane,
@@ -135,10 +136,11 @@ static int add_entry(struct sl_index_builder *builder, const struct sl_batch_tab
 		return no_memory(builder, err);
 	// The tables are read without their batches, so their sums are not known. What does not go
 	// on must not make a reader skip anything.
-	if (entry->term != held->term || entry->first_offset != held->next_offset ||
-		entry->event_count == 0)
+	if (entry->term != held->term || entry->event_count == 0 ||
+		entry->first_offset < held->next_offset ||
+		(entry->first_offset > held->next_offset && !builder->has_fence))
 		return damage(builder, "a partition table that does not go on", err);
-	held->next_offset += entry->event_count;
+	held->next_offset = entry->first_offset + entry->event_count;
 	if (!sl_index_set_add(&held->batches, builder->batch_count))
 		return no_memory(builder, err);
 	return 0;
@@ -192,6 +194,7 @@ static int add_batch(struct sl_index_builder *builder, struct sl_err *err)
 		.body_crc = header->body_crc,
 		.kind = header->kind,
 	};
+	builder->has_fence |= header->kind == SL_BATCH_FENCE;
 	builder->last_body_crc = header->body_crc;
 	next_position = builder->position + sl_batch_block_bytes(header);
 	if (header->kind == SL_BATCH_EVENTS) // the header's block may go with the table's

@@ -171,6 +171,49 @@ static void damage_that_a_reader_meets_is_damage_with_an_index_too(void)
 	sl_test_store_destroy(&made);
 }
 
+// Partition 0 goes on all the time; of partition 2 offsets 3 to 5 are lost, as a fence says.
+static void make_fenced_store(void)
+{
+	const struct sl_lost_offsets lost = {
+		.first_offset = 3, .count = 3, .term = 1, .partition = 2};
+	const struct sl_partition_state first[] = {state(0, 1, 0, 0), state(2, 1, 0, 0)};
+	const struct sl_partition_state second[] = {state(0, 1, 0, 2), state(2, 1, 0, 7)};
+
+	sl_test_store_create(&made, 4);
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, first, 2);
+	sl_test_events_write(&made, 0, 2, 1, 0, 3);
+	sl_test_events_write(&made, 0, 0, 1, 0, 1);
+	sl_test_batch_init(&made.batch, SL_BATCH_FENCE);
+	sl_test_batch_run(&made.batch, SL_RUN_LOST, 0, 0, &lost, sizeof(lost));
+	sl_test_batch_write(&made, 0);
+	sl_test_events_write(&made, 0, 0, 1, 1, 1);
+	sl_test_events_write(&made, 0, 2, 1, 6, 1);
+	sl_test_segment_seal(&made, 0);
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, second, 2);
+	sl_test_events_write(&made, 0, 2, 1, 7, 1);
+}
+
+static void what_a_fence_says_is_said_with_an_index_too(void)
+{
+	struct sl_err err = {0};
+
+	make_fenced_store();
+	for (int has_index = 0; has_index < 2; has_index++) {
+		struct sl_store_report report;
+		struct seen seen = {0};
+
+		if (has_index)
+			CU_ASSERT_EQUAL_FATAL(build(1, &err), 0);
+		CU_ASSERT_EQUAL(read_partition(2, 0, &seen, &report, &err), 0);
+		CU_ASSERT_EQUAL(seen.count, 5);
+		CU_ASSERT_EQUAL(report.lost_event_count, 3);
+		CU_ASSERT_EQUAL(report.skipped_batch_count, has_index ? 2 : 0);
+	}
+	sl_test_store_destroy(&made);
+}
+
 static void what_is_not_sealed_or_does_not_go_on_gets_no_index(void)
 {
 	struct sl_err err = {0};
@@ -226,6 +269,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_bad_index_is_as_good_as_none),
 	SL_TEST(an_index_of_another_segment_is_never_believed),
 	SL_TEST(damage_that_a_reader_meets_is_damage_with_an_index_too),
+	SL_TEST(what_a_fence_says_is_said_with_an_index_too),
 	SL_TEST(what_is_not_sealed_or_does_not_go_on_gets_no_index),
 	SL_TEST(a_set_is_the_same_as_list_and_as_bitmap),
 };
