@@ -228,7 +228,9 @@ static int meta_load(struct meta_slots *slots, const struct meta_kind *kind, con
 	}
 	result = slots_read(slots, kind, fd, err);
 	close(fd);
-	return result < 0 ? sl_err_prefix(err, "%s", directory) : 0;
+	if (result < 0)
+		sl_err_prefix(err, "%s", directory);
+	return result;
 }
 
 // Reads both slots and says which is the newest.

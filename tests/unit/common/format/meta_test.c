@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char directory[64];
@@ -164,6 +165,20 @@ static void no_valid_slot_is_an_error_that_names_the_file(void)
 	remove_directory();
 }
 
+static void a_read_that_fails_is_an_error_for_who_wants_no_text_too(void)
+{
+	struct sl_store_meta meta;
+	struct sl_err err = {0};
+
+	make_directory();
+	// A directory opens, and cannot be read.
+	CU_ASSERT_EQUAL_FATAL(mkdir(store_file, 0700), 0);
+	CU_ASSERT_EQUAL(sl_store_meta_read(&meta, directory, &err), -EISDIR);
+	CU_ASSERT_EQUAL(sl_store_meta_read(&meta, directory, NULL), -EISDIR);
+	CU_ASSERT_EQUAL(rmdir(store_file), 0);
+	remove_directory();
+}
+
 static void an_unknown_version_is_refused_and_never_overwritten(void)
 {
 	struct sl_lane_meta meta = {.epoch = 1}, back;
@@ -224,6 +239,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_torn_slot_leaves_the_older_one),
 	SL_TEST(every_flipped_bit_of_a_lane_meta_is_detected),
 	SL_TEST(no_valid_slot_is_an_error_that_names_the_file),
+	SL_TEST(a_read_that_fails_is_an_error_for_who_wants_no_text_too),
 	SL_TEST(an_unknown_version_is_refused_and_never_overwritten),
 	SL_TEST(version_0_had_a_magic_of_its_own),
 	SL_TEST(counts_beyond_the_limits_are_damage),
