@@ -40,8 +40,7 @@ static int make_uring(struct sl_dataplane *dataplane, struct sl_worker *worker,
 		};
 		assert(lane->slot == worker->lane_count);
 		worker->append.lanes[lane->slot] = &lane->lane;
-		worker->append.lane_count =
-			SL_MAX(worker->append.lane_count, lane->class_index + 1u);
+		worker->append.lane_count = SL_MAX(worker->append.lane_count, lane->slot + 1u);
 		worker->lanes[worker->lane_count++] = &lane->lane;
 	}
 	worker->io = sl_uring_create(uring_entry_count(worker), regions, worker->lane_count, err);
