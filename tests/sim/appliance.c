@@ -79,7 +79,8 @@ static void make_worker(uint32_t index)
 			continue;
 		lane->lane.io = worker->io;
 		lane->lane.buffer_index = (uint16_t)worker->lane_count;
-		worker->append.lanes[lane->class_index] = &lane->lane;
+		worker->append.lanes[lane->slot] = &lane->lane;
+		worker->append.lane_count = SL_MAX(worker->append.lane_count, lane->slot + 1u);
 		worker->lanes[worker->lane_count++] = &lane->lane;
 	}
 	worker->rings[0].ring = sim_host_allocate(ring_bytes);

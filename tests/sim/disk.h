@@ -38,6 +38,7 @@ struct sim_inode {
 // An open file description.
 struct sim_file {
 	struct sim_inode *inode;
+	uint64_t position; // of write()
 	uint32_t reference_count; // descriptors, and writes under way
 };
 

@@ -57,6 +57,21 @@ SIM_WRAP(ssize_t, pwrite64, int fd, const void *data, size_t bytes, off_t positi
 	return fails ? refuse(EIO) : (ssize_t)bytes;
 }
 
+ssize_t __real_write(int fd, const void *data, size_t bytes);
+
+SIM_WRAP(ssize_t, write, int fd, const void *data, size_t bytes)
+{
+	struct sim_file *file = sim_file_of(fd);
+	ssize_t written;
+
+	if (file == NULL && !sim_in_task())
+		return __real_write(fd, data, bytes);
+	written = pwrite(fd, data, bytes, file == NULL ? 0 : (off_t)file->position);
+	if (written > 0)
+		file->position += (uint64_t)written;
+	return written;
+}
+
 static int flush(int fd)
 {
 	const struct sim_file *file = sim_file_of(fd);
