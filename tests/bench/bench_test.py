@@ -149,6 +149,10 @@ class NonDropTest(unittest.TestCase):
         self.assertEqual(loss["value"], 1000)
         self.assertLessEqual(ndr["value"], 700)
 
+    def test_a_search_that_found_nothing_says_so(self):
+        (ndr, _loss), _ = self.rows(0)
+        self.assertEqual((ndr["value"], ndr["note"]), (0, "no rate that was tried was stored whole"))
+
     def test_a_generator_that_had_to_wait_is_no_proof(self):
         (ndr, _loss), _ = self.rows(2000, waits=True)
         self.assertLessEqual(ndr["value"], 980)

@@ -147,7 +147,8 @@ def non_drop_rate(bench, suffix, size):
     search = _Search(bench, name, setup, size)
     ndr = highest_passing(0, flat_out, search.passes(0), bench.scale.ndr_steps)
     loss = highest_passing(ndr, flat_out, search.passes(LOSS_SHARE_MAX), bench.scale.loss_steps)
-    steps = f"found within {100 / 2 ** bench.scale.ndr_steps:.1f} % of flat out"
+    steps = (f"found within {100 / 2 ** bench.scale.ndr_steps:.1f} % of flat out" if ndr else
+             "no rate that was tried was stored whole")
     return [make_row(name, [search.held.get(ndr, ndr)], "events/s", "flat out", [flat_out], steps),
             make_row(f"loss_0.1_percent_{suffix}", [max(search.held.get(loss, loss), search.held.get(ndr, ndr))],
                      "events/s", "flat out", [flat_out])]
