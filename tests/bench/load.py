@@ -14,6 +14,7 @@ APPLIANCE_ADDRESS = "198.18.0.2"  # RFC 2544; nobody answers on a memif, nobody 
 FRAME_OVERHEAD = 46  # of an Ethernet frame with its FCS over a UDP payload
 MEMIF_RING_LOG2 = 12
 MEMIF_BUFFER = 2048
+REPLAYED_FRAMES = 4096  # each has an mbuf of the pool as long as the port lives
 _run_ids = itertools.count(1)
 
 
@@ -55,10 +56,18 @@ class Sender:
         self.process.stop()
 
 
-def send_count(bench, load, device, count):
-    """Sends that many frames to a device where nobody polls."""
+def replayed_path(bench):
+    return bench.path("frames.pcap")
+
+
+def record_frames(bench):
+    """Frames for a port that reads them again and again, each with its check and sequence: of a new run,
+    so that those of earlier trials are not taken for theirs."""
     _forget_summary(bench)
-    Process(_command(bench, load, device) + ["--count", count], bench.path("generator.log")).wait()
+    if os.path.exists(replayed_path(bench)):
+        os.unlink(replayed_path(bench))
+    Process(_command(bench, Load(), f"net_pcap0,tx_pcap={replayed_path(bench)}") + ["--count", REPLAYED_FRAMES],
+            bench.path("generator.log")).wait()
 
 
 def _forget_summary(bench):

@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Rows of where the cycles go: stage by stage on one core, the rings between two cores, and nothing to do."""
 
-import os
-
 import load as generator
 import references
 from appliance import Appliance
 from load import Load
 from machine import Watch
-from processes import run
 from row import make_row
 from rows_capacity import make_load, make_setup, notes
 from trial import measure, prepare_store
 
 RING_CYCLES_MAX = 30.0  # an event, at 16 partitions: what the design asks for
-# Frames of the file that a port reads again and again; each has an mbuf of the pool as long.
-REPLAYED_FRAMES = 4096
 
 
 def _stages(trial):
@@ -37,21 +32,12 @@ def stage_cycles(bench):
     return rows
 
 
-def _record_frames(bench, path):
-    """Frames of sluice-blast in a file, each with its check and sequence."""
-    if os.path.exists(path):
-        os.unlink(path)
-    generator.send_count(bench, Load(size=64), f"net_pcap0,tx_pcap={path}", REPLAYED_FRAMES)
-
-
 def two_cores(bench):
     """RX lcore and worker lcore, fed from a file by DPDK's pcap driver on the RX lcore: no third core
     sends. What the rings cost an event is what both sides' counters say."""
-    frames = bench.path("frames.pcap")
-    setup = make_setup(bench, 64, device=f"net_pcap0,rx_pcap={frames},infinite_rx=1", two_cores=True,
-                       stage_cycles=True)
+    setup = make_setup(bench, 64, device=f"net_pcap0,rx_pcap={generator.replayed_path(bench)},infinite_rx=1",
+                       two_cores=True, stage_cycles=True)
     prepare_store(bench, setup)
-    _record_frames(bench, frames)
     load = Load(seconds=bench.scale.replay_seconds, replayed=True)
     trials = [measure(bench, setup, load, "two_cores_64") for _ in range(bench.scale.trials)]
     parts = {name: [_cycles_each(trial, name) for trial in trials] for name in ("dispatch", "dequeue")}

@@ -130,6 +130,8 @@ def attempt(bench, setup, load, lost_share_max=None):
     """One trial on the bench's store. The report of the appliance comes along. With a limit, None when
     more than that part of the events was lost: then nothing is read back."""
     drive = machine.Drive(bench.work)
+    if load.replayed:
+        generator.record_frames(bench)
     appliance = Appliance(bench, setup).start()
     flushes, segment_from = drive.flush_count(), appliance.current_segment()
     sender, used, watch = _send(bench, appliance, load)
