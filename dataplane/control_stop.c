@@ -96,8 +96,11 @@ bool sl_control_stop_step(struct sl_control *control)
 {
 	struct sl_dataplane *dataplane = control->dataplane;
 
-	if (SL_LOAD(dataplane->stop->phase) == SL_PHASE_RUN && is_quiet(control))
+	if (SL_LOAD(dataplane->stop->phase) == SL_PHASE_RUN && is_quiet(control)) {
+		// What the ports have lost is still written.
+		sl_dataplane_publish_ports(dataplane);
 		SL_STORE_RELEASE(dataplane->stop->phase, SL_PHASE_STOP_RX);
+	}
 	if (sl_lcores_are_back(dataplane))
 		return true;
 	if (dataplane->was_abandoned &&

@@ -30,6 +30,11 @@ enum sl_exit {
 	SL_EXIT_CORRUPT = 7,
 };
 
+// What a port had lost when it was looked at last.
+struct sl_port_losses {
+	uint64_t missed, no_mbuf, ring_full, fill_empty, rx_dropped; // frames
+};
+
 struct sl_dataplane {
 	// From the command line.
 	const char *program;
@@ -50,6 +55,9 @@ struct sl_dataplane {
 	struct sl_steer_table *steer;
 	struct sl_stop_words *stop;
 	struct sl_lcore lcores[SL_LCORE_COUNT_MAX];
+	struct sl_gap_streams gap_streams;
+	struct sl_gap_table *port_gaps; // noted by the main lcore
+	struct sl_port_losses port_losses[SL_PORT_COUNT_MAX];
 	struct sl_control *control;
 	bool lcores_launched;
 	bool was_abandoned;
@@ -66,6 +74,14 @@ bool sl_lcores_are_back(const struct sl_dataplane *dataplane);
 
 // Frees what sl_lcores_launch allocated.
 void sl_lcores_free(struct sl_dataplane *dataplane);
+
+// Tables for what is lost: made before the lcores are, dealt to the workers that write them once
+// these have their lanes. Frames that ports have lost since the last time are noted by the main
+// lcore.
+int sl_gaps_make(struct sl_dataplane *dataplane, struct sl_err *err);
+void sl_gaps_deal(struct sl_dataplane *dataplane);
+void sl_gaps_note_ports(struct sl_dataplane *dataplane);
+void sl_gaps_free(struct sl_dataplane *dataplane);
 
 // From here on a stop signal waits until the start is through, and is served then: it would leave
 // shared memory, sockets and a program on the interface behind.

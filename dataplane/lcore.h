@@ -62,8 +62,14 @@ struct sl_worker {
 	struct sl_worker_counters *counters;
 	uint32_t *stage;
 	struct sl_lcore_cycles *cycles; // NULL: stages are not measured
+	// Tables whose gaps this worker writes: its own lcore's, and those of lcores without a lane
+	// and of the main lcore.
+	struct sl_gap_table *gap_tables[SL_LCORE_COUNT_MAX + 1];
+	uint32_t gap_table_count;
 	// Written by the lcore.
 	struct sl_append append;
+	uint64_t gaps_due_ns; // when gaps are looked for next
+	bool has_gaps_waiting; // some found no room, and there will be some
 	int32_t submit_error; // negative errno while io takes no writes, else 0; read by the main
 			      // lcore, which says so when it lasts
 };
@@ -77,6 +83,7 @@ struct sl_lcore {
 	struct sl_stop_words *stop;
 	struct sl_shm_lcore *shm;
 	struct sl_lcore_cycles *cycles; // also of rx and worker; NULL: stages are not measured
+	struct sl_gap_table *gaps; // what this lcore loses
 	const uint64_t *snapshot_request; // policy word
 };
 
@@ -101,6 +108,9 @@ bool sl_worker_is_drained(const struct sl_worker *worker);
 
 // Seals what is open, whatever its age, and ends the waiting of halted lanes: part of the drain.
 void sl_worker_flush(struct sl_worker *worker);
+
+// Writes what the worker's tables know to be missing into its lanes. Returns the gaps written.
+uint32_t sl_worker_write_gaps(struct sl_worker *worker, uint64_t now_ns);
 
 // Gives up what is not stored, as SL_DROP_ABANDONED.
 void sl_worker_abandon(struct sl_worker *worker);

@@ -54,6 +54,7 @@ static int make_uring(struct sl_dataplane *dataplane, struct sl_worker *worker,
 	for (uint32_t i = 0; i < worker->lane_count; i++) {
 		worker->lanes[i]->io = worker->io;
 		worker->lanes[i]->cycles = worker->cycles;
+		worker->lanes[i]->gaps = worker->append.gaps;
 	}
 	return 0;
 }
@@ -138,6 +139,7 @@ static int make_worker(struct sl_dataplane *dataplane, struct sl_lcore *lcore,
 	worker->cycles = lcore->cycles;
 	worker->append.partitions = dataplane->store.partitions;
 	worker->append.counters = worker->counters;
+	worker->append.gaps = lcore->gaps;
 	return make_uring(dataplane, worker, worker_index, err);
 }
 
@@ -162,6 +164,7 @@ static int make_rx(struct sl_dataplane *dataplane, struct sl_lcore *lcore,
 	rx->dispatch.append = lcore->worker != NULL ? &lcore->worker->append : NULL;
 	rx->dispatch.own_worker = plan->worker_index;
 	rx->dispatch.counters = rx->counters;
+	rx->dispatch.gaps = lcore->gaps;
 	deal_queues(dataplane, rx, plan->rx_index);
 	return connect_rings(dataplane, lcore, plan->rx_index, err);
 }
@@ -225,9 +228,12 @@ int sl_lcores_launch(struct sl_dataplane *dataplane, struct sl_err *err)
 	dataplane->stop = rte_zmalloc("stop", sizeof(*dataplane->stop), SL_CACHE_LINE);
 	if (dataplane->stop == NULL)
 		return sl_err_set(err, -ENOMEM, "no hugepage memory; reserve more hugepages");
-	result = make_lcores(dataplane, err);
+	result = sl_gaps_make(dataplane, err);
+	if (result == 0)
+		result = make_lcores(dataplane, err);
 	if (result != 0)
 		return result;
+	sl_gaps_deal(dataplane);
 	for (uint32_t i = 0; i < dataplane->layout.lcore_count; i++) {
 		bool is_rx = dataplane->lcores[i].rx != NULL;
 
@@ -273,6 +279,8 @@ void sl_lcores_free(struct sl_dataplane *dataplane)
 
 		for (uint32_t r = 0; lcore->rx != NULL && r < SL_RING_COUNT_MAX; r++)
 			rte_ring_free(lcore->rx->dispatch.rings[r]);
+		for (uint32_t l = 0; lcore->worker != NULL && l < lcore->worker->lane_count; l++)
+			lcore->worker->lanes[l]->gaps = NULL;
 		if (lcore->worker != NULL && lcore->worker->io != NULL)
 			lcore->worker->io->ops->destroy(lcore->worker->io);
 		rte_free(lcore->rx);
@@ -280,6 +288,7 @@ void sl_lcores_free(struct sl_dataplane *dataplane)
 		lcore->rx = NULL;
 		lcore->worker = NULL;
 	}
+	sl_gaps_free(dataplane);
 	rte_free(dataplane->stop);
 	dataplane->stop = NULL;
 }

@@ -370,4 +370,5 @@ void sl_dataplane_publish_ports(struct sl_dataplane *dataplane)
 {
 	for (uint32_t i = 0; i < dataplane->config.port_count; i++)
 		sl_port_publish(&dataplane->ports[i], &dataplane->shm.ports[i]);
+	sl_gaps_note_ports(dataplane);
 }

@@ -3,6 +3,7 @@
 
 #include "format/crc32c.h"
 #include "format/run_events.h"
+#include "format/run_gap.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,8 @@ static bool walk_run(struct walk *walk, const struct sl_run_header *run)
 		return bytes % sizeof(struct sl_session_state) == 0;
 	case SL_RUN_LOST:
 		return bytes % sizeof(struct sl_lost_offsets) == 0;
+	case SL_RUN_GAP:
+		return sl_run_gap_check(run + 1, bytes);
 	default:
 		return true;
 	}
@@ -260,6 +263,11 @@ bool sl_run_next(struct sl_run_iterator *iterator, struct sl_run *run, uint64_t 
 			break;
 		case SL_RUN_FILLER:
 			break;
+		case SL_RUN_GAP:
+			if (!iterator->wants_gaps)
+				break;
+			fill_run(run, iterator, header);
+			return true;
 		default:
 			if (unknown_count != NULL)
 				(*unknown_count)++;

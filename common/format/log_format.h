@@ -195,7 +195,7 @@ enum sl_run_type {
 	SL_RUN_TIME = 3, // uint64_t: a new time base for the runs behind it
 	SL_RUN_PARTITION_STATE = 4, // array of struct sl_partition_state
 	SL_RUN_RICH = 5, // struct sl_run_rich_header, then events with attributes
-	SL_RUN_GAP = 6, // later
+	SL_RUN_GAP = 6, // struct sl_run_gap: what is known to be missing
 	SL_RUN_SESSION_STATE = 7, // array of struct sl_session_state
 	SL_RUN_COUNTERS = 8, // later
 	SL_RUN_LOST = 9, // in fences: array of struct sl_lost_offsets
@@ -246,6 +246,35 @@ struct sl_session_state {
 	uint8_t reserved[6];
 } SL_PACKED;
 static_assert(sizeof(struct sl_session_state) == 32, "on-disk struct");
+
+// ---- runs of type SL_RUN_GAP
+
+#define SL_GAP_STREAM_NONE 0xffff
+#define SL_GAP_REASON_BYTES_MAX 24 // with the terminating zero
+
+enum sl_gap_unit {
+	SL_GAP_EVENTS = 0,
+	SL_GAP_FRAMES = 1, // lost before anybody saw whose they were
+};
+
+enum sl_gap_sources {
+	SL_GAP_SOURCES_UNKNOWN = 0,
+	SL_GAP_SOURCES_ONE = 1, // family and address say which
+	SL_GAP_SOURCES_MANY = 2,
+};
+
+struct sl_run_gap {
+	uint64_t count; // never 0
+	uint64_t first_ns, last_ns; // CLOCK_REALTIME, when they were lost
+	uint16_t stream; // index in store.meta; SL_GAP_STREAM_NONE: unknown
+	uint8_t unit; // enum sl_gap_unit
+	uint8_t sources; // enum sl_gap_sources
+	uint8_t family; // 4 or 6; 0 unless SL_GAP_SOURCES_ONE
+	uint8_t reserved[3];
+	uint8_t address[16]; // network byte order; IPv4 in the first four, the rest zero
+	char reason[SL_GAP_REASON_BYTES_MAX]; // a name of a-z, 0-9 and _, zero-terminated
+} SL_PACKED;
+static_assert(sizeof(struct sl_run_gap) == 72, "on-disk struct");
 
 // ---- runs of type SL_RUN_RICH: what an event does not use takes no room
 

@@ -91,6 +91,7 @@ struct sl_store_report {
 	uint64_t skipped_batch_count; // not looked at, by the index of their segment
 	uint64_t byte_count; // of segments, read
 	uint64_t unknown_run_count, unknown_batch_count; // of later programs, skipped by length
+	uint64_t gap_count; // runs of gaps; of sl_store_read_gaps() only
 	uint64_t further_attribute_count; // events with attributes of later programs
 	uint64_t expired_segment_count; // vanished between listing and opening
 	uint64_t lost_event_count; // which a repair has fenced, left out

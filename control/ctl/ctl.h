@@ -38,7 +38,7 @@ struct sl_ctl_subcommand {
 };
 
 extern const struct sl_ctl_subcommand sl_ctl_status, sl_ctl_stats, sl_ctl_drops, sl_ctl_read,
-	sl_ctl_store, sl_ctl_config;
+	sl_ctl_gaps, sl_ctl_store, sl_ctl_config;
 
 // The options that every subcommand takes, at the end of its own table.
 #define SL_CTL_COMMON_OPTIONS \

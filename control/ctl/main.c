@@ -9,6 +9,7 @@ static const struct sl_ctl_subcommand *const subcommands[] = {
 	&sl_ctl_stats,
 	&sl_ctl_drops,
 	&sl_ctl_read,
+	&sl_ctl_gaps,
 	&sl_ctl_store,
 	&sl_ctl_config,
 };

@@ -3,6 +3,7 @@
 
 #include "fault.h"
 #include "worker/append.h"
+#include "worker/event_source.h"
 
 #include <rte_ring_elem.h>
 
@@ -23,10 +24,13 @@ static inline struct sl_event make_event(struct rte_mbuf *mbuf, const struct sl_
 	return event;
 }
 
-static void free_refused(const struct sl_event *events, uint32_t event_count)
+static void free_refused(
+	struct sl_gap_table *gaps, const struct sl_event *events, uint32_t event_count)
 {
-	for (uint32_t i = 0; i < event_count; i++)
+	for (uint32_t i = 0; i < event_count; i++) {
+		sl_event_note_gap(gaps, &events[i], SL_DROP_RING_FULL);
 		rte_pktmbuf_free(events[i].mbuf);
+	}
 }
 
 static void flush_ring(struct sl_dispatch *dispatch, uint32_t ring)
@@ -51,7 +55,7 @@ static void flush_ring(struct sl_dispatch *dispatch, uint32_t ring)
 	dispatch->counters->enqueued += sent_count;
 	if (sl_unlikely(sent_count < count)) {
 		dispatch->counters->drops[SL_DROP_RING_FULL] += count - sent_count;
-		free_refused(events + sent_count, count - sent_count);
+		free_refused(dispatch->gaps, events + sent_count, count - sent_count);
 	}
 }
 

@@ -23,6 +23,7 @@ struct sl_dispatch {
 	struct sl_append *append; // of the worker on this lcore, or NULL
 	uint32_t own_worker; // or SL_WORKER_NONE
 	struct sl_rx_counters *counters;
+	struct sl_gap_table *gaps; // of this lcore; NULL: nobody asks
 	// Written by the RX lcore, within a burst.
 	uint32_t staged_count[SL_RING_COUNT_MAX];
 	struct sl_event staged[SL_RING_COUNT_MAX][SL_BURST_COUNT_MAX];

@@ -15,6 +15,7 @@
 #include "partition.h"
 #include "shm.h"
 #include "store/batch_ages.h"
+#include "store/gap_table.h"
 #include "store/io_ops.h"
 
 // With nothing under way and this much waiting, a batch goes at once instead of lingering: a write
@@ -113,6 +114,7 @@ struct sl_lane {
 	struct sl_source_dictionary *sources; // NULL when no stream of the class keeps sources
 	struct sl_worker_counters *counters; // of the worker
 	struct sl_lcore_cycles *cycles; // of the worker's lcore; NULL: stages are not measured
+	struct sl_gap_table *gaps; // of the worker's lcore: what the lane loses; NULL: nobody asks
 	struct sl_shm_lane *shm;
 	struct sl_shm_partition *shm_partitions; // store-wide array
 	uint64_t epoch;
@@ -158,6 +160,9 @@ bool sl_lane_make_room(struct sl_lane *lane, uint32_t run_bytes, uint64_t receiv
 
 // Seals the open batch (table, checksums, header) and queues its write. There must be one.
 void sl_lane_seal(struct sl_lane *lane, uint64_t now_ns);
+
+// Writes a gap into the open batch, opening one as needed. False when there is no room for it now.
+bool sl_lane_append_gap(struct sl_lane *lane, const struct sl_run_gap *gap, uint64_t now_ns);
 
 // Notes the ages of what was appended since the last time. Once a burst, and before a batch is
 // sealed.

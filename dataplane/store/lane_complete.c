@@ -100,9 +100,11 @@ void sl_lane_fail(struct sl_lane *lane, enum sl_drop_reason reason, int error)
 	for (uint64_t number = lane->watermark_number + 1; number < lane->next_number; number++) {
 		const struct sl_batch *batch = lane->by_number[number % SL_LANE_BATCH_COUNT_MAX];
 
+		sl_lane_note_batch_lost(lane, batch, reason);
 		lost_count += batch->event_count;
 		counters->in_flight_events -= batch->event_count;
 	}
+	sl_lane_note_open_lost(lane, reason);
 	counters->drops[reason] += lost_count;
 	lane->failed = true;
 	lane->refusal = reason;

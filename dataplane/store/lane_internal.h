@@ -51,6 +51,10 @@ void sl_lane_enter_segment(struct sl_lane *lane, struct sl_segment *segment);
 
 // Why there is no spare, as lane->refusal; leaves it when the spare is merely late.
 enum sl_drop_reason sl_lane_spare_refusal(struct sl_lane *lane, enum sl_drop_reason otherwise);
+// Notes the events of the open batch, or of one under way, as a gap: they are lost with the lane.
+void sl_lane_note_open_lost(struct sl_lane *lane, enum sl_drop_reason reason);
+void sl_lane_note_batch_lost(
+	struct sl_lane *lane, const struct sl_batch *batch, enum sl_drop_reason reason);
 
 // Queues a batch's write; a full queue leaves it for the next tick.
 void sl_lane_send(struct sl_lane *lane, struct sl_batch *batch, uint64_t now_ns);

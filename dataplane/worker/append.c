@@ -4,10 +4,8 @@
 #include "burst.h"
 #include "fault.h"
 #include "store/source_dictionary.h"
+#include "worker/event_source.h"
 
-#include <netinet/ip.h>
-#include <netinet/ip6.h>
-#include <netinet/udp.h>
 #include <rte_memcpy.h>
 #include <string.h>
 
@@ -92,23 +90,6 @@ static inline uint32_t time_delta(struct sl_lane *lane, uint64_t receive_ns)
 	return (uint32_t)(lane->time_last_ns - lane->run_time_base_ns);
 }
 
-static void read_source(const struct sl_event *event, struct sl_run_source *source)
-{
-	uint8_t gathered[sizeof(struct ip6_hdr) + sizeof(struct udphdr)];
-	// Accepted datagrams have neither options nor extension headers.
-	const uint8_t *l3 = rte_pktmbuf_read(
-		event->mbuf, event->l3_offset, event->payload_offset - event->l3_offset, gathered);
-	bool is_v4 = (l3[0] >> 4) == 4;
-	const uint8_t *ports = l3 + (is_v4 ? sizeof(struct ip) : sizeof(struct ip6_hdr));
-
-	memset(source, 0, sizeof(*source));
-	source->family = is_v4 ? 4 : 6;
-	source->port = (uint16_t)(ports[0] << 8 | ports[1]);
-	memcpy(source->address,
-		l3 + (is_v4 ? offsetof(struct ip, ip_src) : offsetof(struct ip6_hdr, ip6_src)),
-		is_v4 ? 4 : 16);
-}
-
 // The event's source by number, its run written first when it is new in this batch. False when no
 // batch can take it.
 static bool put_source(struct sl_lane *lane, const struct sl_event *event, uint32_t run_bytes,
@@ -117,7 +98,7 @@ static bool put_source(struct sl_lane *lane, const struct sl_event *event, uint3
 	struct sl_run_source source;
 	bool is_new = false;
 
-	read_source(event, &source);
+	sl_event_source(event, &source);
 	*number = sl_source_dictionary_add(lane->sources, &source, &is_new);
 	if (sl_unlikely(*number == SL_RUN_SOURCE_NONE)) {
 		// The dictionary is full: the next batch begins a new one.
@@ -188,6 +169,7 @@ static inline bool append_event(struct sl_append *append, const struct sl_event 
 
 refuse:
 	append->counters->drops[lane->refusal]++;
+	sl_event_note_gap(append->gaps, event, lane->refusal);
 	return false;
 }
 

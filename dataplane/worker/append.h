@@ -13,6 +13,7 @@ struct sl_append {
 	struct sl_lane *lanes[SL_WORKER_LANE_COUNT_MAX]; // by partition's lane_slot; NULL: none
 	uint32_t lane_count; // slots in use: the last of them, and 1
 	struct sl_worker_counters *counters;
+	struct sl_gap_table *gaps; // of the worker's lcore; NULL: nobody asks
 };
 
 // Appends event_count (1 to SL_BURST_COUNT_MAX) events in order, or counts why not, and frees their

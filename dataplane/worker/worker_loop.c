@@ -114,6 +114,8 @@ static SL_ALWAYS_INLINE uint32_t turn(struct sl_worker *worker, struct sl_lcore_
 
 	SL_STORE(*worker->stage, SL_STAGE_REAP);
 	work = reap_writes(worker, now_ns, cycles);
+	if (sl_unlikely(now_ns >= worker->gaps_due_ns))
+		work += sl_worker_write_gaps(worker, now_ns);
 	SL_STORE(*worker->stage, SL_STAGE_APPEND);
 	for (uint32_t i = 0; i < worker->ring_count; i++)
 		work += drain_ring(worker, &worker->rings[i], cycles);
@@ -149,7 +151,7 @@ bool sl_worker_rings_are_empty(const struct sl_worker *worker)
 
 bool sl_worker_is_drained(const struct sl_worker *worker)
 {
-	if (!sl_worker_rings_are_empty(worker))
+	if (!sl_worker_rings_are_empty(worker) || worker->has_gaps_waiting)
 		return false;
 	for (uint32_t i = 0; i < worker->lane_count; i++) {
 		if (!sl_lane_is_quiet(worker->lanes[i]))
@@ -162,6 +164,7 @@ void sl_worker_flush(struct sl_worker *worker)
 {
 	uint64_t now_ns = sl_clock_now_ns(worker->clock);
 
+	sl_worker_write_gaps(worker, now_ns);
 	for (uint32_t i = 0; i < worker->lane_count; i++) {
 		struct sl_lane *lane = worker->lanes[i];
 

@@ -60,6 +60,7 @@
 #   read_store [STREAM]             both readers, must agree: $work/read and $work/ctl, also .sorted
 #   assert_content SENT [STREAM]    what was sent is there, once, and nothing else
 #   assert_stored_was_sent SENT [STREAM]  what is there was sent, and is there once
+#   assert_gaps REASON [STREAM]     the log says of all that the reason dropped that it is missing
 #   partition_of N [ARG]...         lines `OFFSET PAYLOAD` of one partition
 
 e2e_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -22,6 +22,6 @@ assert_ge "$(reported_drop_of lane_full)" 1000 'events refused as lane_full'
 assert_eq "$(reported_drop_of ring_full)" 0 'events dropped as ring_full'
 assert_eq "$(report_of "$(printf '.stats.totals.stored + ([.drops.reasons[] | select(.unit == "events") | .count] | add)')")" \
 	"$testpmd_frames" 'stored and refused events'
-check_store --check
+assert_gaps lane_full
 assert_eq "$(sed -n 's/^whole: \([0-9]*\) events.*/\1/p' "$work/store-check")" "$(report_of .stats.totals.stored)" \
 	'events that the independent reader finds'

@@ -24,4 +24,6 @@ assert_eq "$(report_of '.stats.totals.stored + .drops.dropped_events')" "$(repor
 assert_stored_was_sent "$work/sent"
 "$sluice_blast" verify --store "$work/store" --stream plays --allow-missing --sent "$work/sent.json" >"$work/output" ||
 	fail "$(cat "$work/output")"
-check_store --check
+assert_gaps ring_full
+assert_eq "$(jq -c '[.gaps[] | select(.reason == "ring_full") | [.source, .stream]] | unique' "$work/gaps.json")" \
+	"[[\"$sender_v4\",\"plays\"]]" 'whose the dropped events were'

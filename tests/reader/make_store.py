@@ -151,6 +151,19 @@ def make_unknown(folder):
     lane.write(MARK)
 
 
+def make_gaps(folder):
+    """Gaps among events and in a batch without events: they take no offset."""
+    _, lane = new_store(folder, 2)
+    lane.open_segment()
+    lane.events(Batch().event(0, b"before").gap(b"ring_full", 3, 0, sources=1, family=4,
+                                                address=bytes([198, 18, 0, 1]))
+                .event(0, b"behind").gap(b"lane_full", 40, 0, sources=2))
+    lane.events(Batch().gap(b"port_missed", 500, unit=1)
+                .gap(b"ring_full", 2, 0, sources=1, family=6, address=bytes(15) + b"\1"))
+    lane.events(Batch().event(1, b"and on"))
+    lane.write(MARK)
+
+
 def make_checkpoints(folder):
     """Checkpoints over several batches, idle partitions carried along."""
     store = StoreWriter(folder).storage_class("fast").stream("plays", 1000)

@@ -7,8 +7,8 @@ import struct
 
 from make_store import new_store
 from reader_case import DamageTest
-from store_writer import (BLOCK, CHECKPOINT, EPOCH_START, EVENTS, MARK, RUN_SOURCE, RUN_STATE,
-                          RUN_TIME, Batch, StoreWriter, run, state_run)
+from store_writer import (BLOCK, CHECKPOINT, EPOCH_START, EVENTS, MARK, RUN_GAP, RUN_SOURCE,
+                          RUN_STATE, RUN_TIME, Batch, StoreWriter, gap_data, run, state_run)
 
 
 class HeaderTest(DamageTest):
@@ -75,6 +75,18 @@ class RunTest(DamageTest):
 
     def test_times(self):
         self.wrong("a time run of 7 bytes, not 8", run(RUN_TIME, bytes(7)))
+
+    def test_gaps(self):
+        wrong = "a gap whose fields contradict each other"
+        self.wrong("a gap of 71 bytes, less than 72", run(RUN_GAP, gap_data(b"ring_full")[:71]))
+        self.wrong(wrong, run(RUN_GAP, gap_data(b"ring_full", 0)))
+        self.wrong(wrong, run(RUN_GAP, gap_data(b"ring_full", times=(2, 1))))
+        self.wrong(wrong, run(RUN_GAP, gap_data(b"ring_full", unit=2)))
+        self.wrong(wrong, run(RUN_GAP, gap_data(b"ring_full", sources=1)))
+        self.wrong(wrong, run(RUN_GAP, gap_data(b"ring_full", family=4)))
+        self.wrong(wrong, run(RUN_GAP, gap_data(b"Ring full")))
+        self.wrong(wrong, run(RUN_GAP, gap_data(b"")))
+        self.wrong(wrong, run(RUN_GAP, gap_data(b"a" * 24)))
 
     def test_states(self):
         self.wrong("a partition state in a batch of events", state_run(0, 1, 0, 1))

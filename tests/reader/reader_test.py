@@ -150,6 +150,14 @@ class WholeStoreTest(Folder):
         self.assertEqual(totals["batches"], {"events": 2, "checkpoint": 1, "epoch_start": 0, "fence": 0,
                                              "mark": 1, "unknown": 2})
 
+    def test_gaps_are_counted_by_reason_and_take_no_offset(self):
+        store = self.image("gaps")
+        self.assertEqual(self.texts(store), ["before", "behind", "and on"])
+        summary = self.summary(store)
+        self.assertEqual(summary["gaps"], {"lane_full": 40, "port_missed": 500, "ring_full": 5})
+        self.assertEqual((summary["totals"]["gap_runs"], summary["totals"]["unknown_run_types"]),
+                         (4, 0))
+
     def test_a_torn_tail_ends_the_log_and_what_lies_behind_is_not_read(self):
         self.assertEqual(len(self.texts(self.image("torn"))), 400)
         self.assertEqual(len(self.texts(self.image("halfborn"))), 30)

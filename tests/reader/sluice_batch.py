@@ -18,6 +18,7 @@ SOURCE = struct.Struct("<BxH16s")
 STATE = struct.Struct("<QQIH2x")
 LOST = struct.Struct("<QQIH2x")
 SESSION_STATE = struct.Struct("<QQQH6x")
+GAP = struct.Struct("<QQQHBBB3x16s24s")
 
 HEADER_BYTES = 128
 RUNS_OFFSET = HEADER_BYTES + BODY_PREFIX.size
@@ -30,8 +31,22 @@ BATCH_MAGIC, FOOTER_MAGIC = b"SLB1", b"SLF1"
 
 HEADER_SPOILT = "the header's checksum is wrong"
 
-RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE, RUN_RICH, RUN_SESSIONS = 1, 2, 3, 4, 5, 7
+RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE, RUN_RICH, RUN_GAP, RUN_SESSIONS = 1, 2, 3, 4, 5, 6, 7
 RUN_LOST, RUN_FILLER = 9, 10
+GAP_UNITS = ("events", "frames")
+GAP_SOURCES = ("unknown", "one", "many")
+
+
+class Gap(NamedTuple):
+    """What is known to be missing; stream 0xffff is unknown, address None unless it is one."""
+    count: int
+    first_ns: int
+    last_ns: int
+    stream: int
+    unit: str
+    sources: str
+    address: bytes
+    reason: str
 
 
 class NoBatch(Exception):
@@ -144,7 +159,8 @@ def parse_footer(file, data, file_bytes, salt_crc, lane, segment):
 class Runs:
     """The runs of one batch, walked once: events as (partition, source, time_ns, payload,
     attributes), the last None for an anonymous APPEND; `sessions` has the runs with a session as
-    (partition, RichRun) and the session states as (None, records), in their order."""
+    (partition, RichRun) and the session states as (None, records), in their order; `gaps` has the
+    gaps."""
 
     def __init__(self, file, header, data):
         self.file, self.header, self.data = file, header, data
@@ -153,6 +169,7 @@ class Runs:
         self.states = []
         self.lost = []
         self.sessions = []
+        self.gaps = []
         self.unknown_types = self.further_attributes = 0
         self._walk()
 
@@ -210,6 +227,8 @@ class Runs:
             self.lost.extend(LOST.iter_unpack(self.data[start:end]))
         elif kind == RUN_FILLER:
             pass
+        elif kind == RUN_GAP:
+            self._gap(start, end)
         elif kind == RUN_STATE:
             if self.header.kind == EVENTS:
                 self._wrong(start, "a partition state in a batch of events")
@@ -219,6 +238,21 @@ class Runs:
             self.states.extend(STATE.iter_unpack(self.data[start:end]))
         else:
             self.unknown_types += 1
+
+    def _gap(self, start, end):
+        if end - start < GAP.size or end > len(self.data):
+            self._wrong(start, f"a gap of {end - start} bytes, less than {GAP.size}")
+        (count, first_ns, last_ns, stream, unit, sources, family, address,
+         reason) = GAP.unpack_from(self.data, start)
+        name, zero, _ = reason.partition(b"\0")
+        if not (count and first_ns <= last_ns and unit < len(GAP_UNITS) and
+                sources < len(GAP_SOURCES) and (family in (4, 6)) == (sources == 1) and
+                (family == 0) == (sources != 1) and zero and
+                name and not name.strip(b"abcdefghijklmnopqrstuvwxyz0123456789_")):
+            self._wrong(start, "a gap whose fields contradict each other")
+        size = {4: 4, 6: 16}.get(family)
+        self.gaps.append(Gap(count, first_ns, last_ns, stream, GAP_UNITS[unit],
+                             GAP_SOURCES[sources], size and address[:size], name.decode()))
 
     def _rich(self, partition, source, time_ns, start, end):
         if end > len(self.data):

@@ -54,6 +54,7 @@ class Store:
         self.meta, self.folders = find_store(folders)
         self.lanes = []
         self.totals = Counter()
+        self.gaps = Counter()  # by reason
         self.kinds = Counter()
         self.sessions = None  # of the lane that is being walked
         self.counts = {}   # partition -> [first, last, count] of live events
@@ -100,6 +101,9 @@ class Store:
         runs = fmt.Runs(path, header, data)
         self.totals["unknown_run_types"] += runs.unknown_types
         self.totals["further_attributes"] += runs.further_attributes
+        for gap in runs.gaps:
+            self.totals["gap_runs"] += 1
+            self.gaps[gap.reason] += gap.count
         events = runs.events
         table = {partition: (first, term, count) for first, term, partition, count
                  in fmt.TABLE_ENTRY.iter_unpack(place.table)}
@@ -167,9 +171,11 @@ class Store:
                             "partitions": partitions})
         names = ("events", "payload_bytes", "void_events", "segments", "segments_sealed",
                  "unknown_run_types", "further_attributes", "indexes_right",
-                 "indexes_ignored", "padding_not_zero", "lanes_on_other_paths")
+                 "indexes_ignored", "padding_not_zero", "lanes_on_other_paths",
+                 "gap_runs")
         kinds = {name: self.kinds[name] for name in (*fmt.KINDS.values(), "unknown")}
         return {"generation": self.meta.generation, "lanes": len(self.lanes), "streams": streams,
+                "gaps": dict(sorted(self.gaps.items())),
                 "totals": {**{name: self.totals[name] for name in names}, "batches": kinds}}
 
 

@@ -17,7 +17,7 @@ SEGMENT_BYTES = 64 << 10
 TIME_0 = 1_790_000_000_000_000_000
 
 EVENTS, CHECKPOINT, EPOCH_START, MARK = 1, 2, 3, 4
-RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE, RUN_RICH, RUN_SESSIONS = 1, 2, 3, 4, 5, 7
+RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE, RUN_RICH, RUN_GAP, RUN_SESSIONS = 1, 2, 3, 4, 5, 6, 7
 APPEND, PUT, REMOVE = 0, 1, 2
 LAST, CLEAN_STOP = 1, 2
 NOBODY = 0xFFFF
@@ -57,6 +57,12 @@ def rich_data(events, session=None, flags=0):
             (b"" if session is None else struct.pack("<QQ", *session)) + b"".join(events))
 
 
+def gap_data(reason, count=1, stream=NOBODY, unit=0, sources=0, family=0, address=b"",
+             times=(TIME_0, TIME_0 + 1)):
+    return struct.pack("<QQQHBBB3x16s24s", count, *times, stream, unit, sources, family, address,
+                       reason)
+
+
 class Batch:
     """The runs of one batch of events under construction."""
 
@@ -87,6 +93,10 @@ class Batch:
     def time(self, time_ns):
         self.runs.append(run(RUN_TIME, struct.pack("<Q", time_ns)))
         self.base = time_ns
+        return self
+
+    def gap(self, *arguments, **fields):
+        self.runs.append(run(RUN_GAP, gap_data(*arguments, **fields)))
         return self
 
     def unknown(self, kind, data):

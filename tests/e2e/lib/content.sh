@@ -42,3 +42,16 @@ partition_of() { # PARTITION [ARG]...
 	"$sluicectl" read plays --store "$work/store" --partition "$1" --format json "${@:2}" |
 		jq -r '"\(.offset) \(.value)"'
 }
+
+# After a clean stop the log says of every event that the reason dropped that it is missing: both readers find as
+# many as the drop counter has. STREAM: as in read_store.
+assert_gaps() { # REASON [STREAM]
+	local reason=$1 stream=${2:-plays} dropped
+	dropped=$(reported_drop_of "$reason")
+	"$sluicectl" gaps "$stream" --store "$work/store" --json >"$work/gaps.json"
+	assert_eq "$(jq --arg reason "$reason" '[.gaps[] | select(.reason == $reason) | .count] | add // 0' "$work/gaps.json")" \
+		"$dropped" "events in the gaps of $reason, as sluicectl finds them"
+	check_store --check --summary "$work/gaps-summary.json"
+	assert_eq "$(jq --arg reason "$reason" '.gaps[$reason] // 0' "$work/gaps-summary.json")" "$dropped" \
+		"events in the gaps of $reason, as the independent reader finds them"
+}

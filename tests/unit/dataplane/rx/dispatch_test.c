@@ -142,6 +142,37 @@ static void a_full_ring_is_a_drop_with_a_reason_and_the_mbufs_come_back(void)
 	free_dispatch();
 }
 
+static void what_a_full_ring_drops_is_a_gap_of_its_sender_and_stream(void)
+{
+	const struct sl_gap_streams streams = {
+		.count = 1, .streams = {{.partition_count = 64, .stream = 7, .class_index = 0}}};
+	static struct sl_gap_table gaps;
+	struct sl_event event;
+	uint64_t sum = 0;
+
+	make_dispatch();
+	memset(&gaps, 0, sizeof(gaps));
+	gaps.streams = &streams;
+	dispatch.gaps = &gaps;
+	send_burst(0, 64, 0);
+	for (uint32_t i = 0; i < SL_GAP_SLOT_COUNT; i++) {
+		struct sl_run_gap gap;
+
+		if (sl_gap_peek(&gaps, i, &gap) == 0)
+			continue;
+		sum += gap.count;
+		CU_ASSERT_EQUAL(gap.stream, 7);
+		CU_ASSERT_EQUAL(gap.sources, SL_GAP_SOURCES_ONE);
+		CU_ASSERT_EQUAL(gap.family, 4);
+		CU_ASSERT_EQUAL(gap.first_ns, 1000);
+		CU_ASSERT_STRING_EQUAL(gap.reason, "ring_full");
+	}
+	CU_ASSERT_EQUAL(sum, 64 - RING_ENTRIES);
+	while (take(0, &event))
+		rte_pktmbuf_free(event.mbuf);
+	free_dispatch();
+}
+
 static void a_marker_stands_behind_what_was_sent_before_it(void)
 {
 	struct sl_event event;
@@ -231,6 +262,7 @@ static void an_lcore_that_owns_the_partition_appends_at_once(void)
 static const struct sl_test tests[] = {
 	SL_TEST(every_event_arrives_in_the_ring_of_its_partition_in_order),
 	SL_TEST(a_full_ring_is_a_drop_with_a_reason_and_the_mbufs_come_back),
+	SL_TEST(what_a_full_ring_drops_is_a_gap_of_its_sender_and_stream),
 	SL_TEST(a_marker_stands_behind_what_was_sent_before_it),
 	SL_TEST(a_marker_waits_for_room_and_goes_into_each_ring_once),
 	SL_TEST(an_lcore_that_owns_the_partition_appends_at_once),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../datagrams.h"
 #include "../store/lane_fixture.h"
+#include "format/batch_scan.h"
 #include "lcore.h"
 #include "suite.h"
 
@@ -196,6 +197,126 @@ static void a_submit_that_is_refused_is_counted_and_published_until_one_is_taken
 	close_worker();
 }
 
+static const struct sl_gap_streams streams = {
+	.count = 1, .streams = {{.partition_count = 4, .stream = 0, .class_index = 0}}};
+static struct sl_gap_table tables[2];
+
+static void open_gaps(void)
+{
+	memset(tables, 0, sizeof(tables));
+	for (uint32_t i = 0; i < 2; i++) {
+		tables[i].streams = &streams;
+		worker.gap_tables[worker.gap_table_count++] = &tables[i];
+	}
+	worker.append.gaps = &tables[0];
+	fixture.lane.gaps = &tables[0];
+}
+
+// Losses of one reason that stand in the lane's log.
+static uint64_t gaps_in_log(const char *reason)
+{
+	struct sl_fixture_walk walk;
+	const struct sl_batch_header *header;
+	uint64_t sum = 0;
+
+	sl_fixture_walk_init(&walk, &fixture);
+	while ((header = sl_fixture_walk_next(&walk)) != NULL) {
+		struct sl_run_iterator runs;
+		struct sl_run run;
+
+		sl_run_iterator_init(&runs, header);
+		runs.wants_gaps = true;
+		while (sl_run_next(&runs, &run, NULL)) {
+			struct sl_run_gap gap;
+
+			if (run.type != SL_RUN_GAP)
+				continue;
+			memcpy(&gap, run.data, sizeof(gap));
+			sum += strcmp(gap.reason, reason) == 0 ? gap.count : 0;
+		}
+		sl_run_iterator_fini(&runs);
+	}
+	sl_fixture_walk_fini(&walk);
+	return sum;
+}
+
+static void drain(void)
+{
+	do {
+		sl_worker_flush(&worker);
+		sl_worker_turn(&worker);
+	} while (!sl_worker_is_drained(&worker));
+}
+
+static void gaps_of_all_tables_reach_the_log_and_take_no_offset(void)
+{
+	const struct sl_gap_key missed = {
+		.reason = "port_missed", .stream = SL_GAP_STREAM_NONE, .unit = SL_GAP_FRAMES};
+
+	open_worker(&(struct sl_fixture_options){0});
+	open_gaps();
+	sl_gap_note_partition(&tables[1], 3, "ring_full", 11, 5);
+	sl_worker_turn(&worker);
+	CU_ASSERT_EQUAL(fixture.counters.gap_runs, 1);
+	sl_gap_note(&tables[0], &missed, 500, 6);
+	send(0, 20);
+	sl_worker_turn(&worker);
+	CU_ASSERT_EQUAL(fixture.counters.gap_runs, 1); // a second has not passed
+	drain();
+	CU_ASSERT_EQUAL(fixture.counters.gap_runs, 2);
+	CU_ASSERT_EQUAL(gaps_in_log("ring_full"), 11);
+	CU_ASSERT_EQUAL(gaps_in_log("port_missed"), 500);
+	CU_ASSERT_EQUAL(fixture.counters.stored, 20);
+	CU_ASSERT_EQUAL(fixture.partitions[0].next_offset, 5);
+	expect_accounted(20);
+	close_worker();
+}
+
+// Without a turn: nothing is reaped meanwhile.
+static void append_ring(uint32_t ring)
+{
+	struct sl_event events[SL_BURST_COUNT_MAX];
+	uint32_t count;
+
+	while ((count = rte_ring_sc_dequeue_burst_elem(worker.rings[ring].ring, events,
+			sizeof(events[0]), SL_BURST_COUNT_MAX, NULL)) > 0)
+		sl_append_burst(&worker.append, events, count);
+}
+
+// One batch may be under way, and each write is waited for: the lane is full again and again.
+static void what_a_full_lane_refuses_is_in_the_log_when_it_is_drained(void)
+{
+	open_worker(&(struct sl_fixture_options){
+		.in_flight_max = 1, .batch_bytes = SL_BATCH_BYTES_MIN, .linger_us = 1});
+	open_gaps();
+	for (uint32_t i = 0; i < 100; i++) {
+		send(0, 250);
+		append_ring(0);
+	}
+	CU_ASSERT(fixture.counters.drops[SL_DROP_LANE_FULL] > 0);
+	drain();
+	CU_ASSERT_EQUAL(gaps_in_log("lane_full"), fixture.counters.drops[SL_DROP_LANE_FULL]);
+	CU_ASSERT_EQUAL(fixture.counters.stored + fixture.counters.drops[SL_DROP_LANE_FULL], 25000);
+	close_worker();
+}
+
+static void a_failed_lane_keeps_no_drain_waiting_for_its_gaps(void)
+{
+	open_worker(&(struct sl_fixture_options){0});
+	open_gaps();
+	send(0, 20);
+	sl_worker_turn(&worker);
+	sl_lane_fail(&fixture.lane, SL_DROP_LANE_FAILED, -5);
+	drain();
+	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_LANE_FAILED], 20);
+	struct sl_run_gap gap = {0};
+	for (uint32_t i = 0; i < SL_GAP_SLOT_COUNT && gap.count == 0; i++)
+		sl_gap_peek(&tables[0], i, &gap);
+	CU_ASSERT(gap.count > 0);
+	CU_ASSERT_STRING_EQUAL(gap.reason, "lane_failed");
+	close_worker();
+}
+
 static void giving_up_counts_all_that_is_not_stored(void)
 {
 	open_worker(&(struct sl_fixture_options){.fault = {.hang_number = 1}});
@@ -225,6 +346,9 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_flush_seals_what_lingers_so_that_the_drain_ends),
 	SL_TEST(rings_are_emptied_also_when_the_lane_takes_nothing),
 	SL_TEST(a_submit_that_is_refused_is_counted_and_published_until_one_is_taken),
+	SL_TEST(gaps_of_all_tables_reach_the_log_and_take_no_offset),
+	SL_TEST(what_a_full_lane_refuses_is_in_the_log_when_it_is_drained),
+	SL_TEST(a_failed_lane_keeps_no_drain_waiting_for_its_gaps),
 	SL_TEST(giving_up_counts_all_that_is_not_stored),
 };
 SL_SUITE(dataplane_worker_loop);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+// Gaps of a lane: into its log, and of what it loses itself.
+#include "format/batch_scan.h"
+#include "store/lane_internal.h"
+
+#include <string.h>
+
+#include "hotpath.h"
+
+bool sl_lane_append_gap(struct sl_lane *lane, const struct sl_run_gap *gap, uint64_t now_ns)
+{
+	const struct sl_run_header header = {
+		.length_type = SL_RUN_LENGTH_TYPE(sizeof(*gap), SL_RUN_GAP),
+	};
+	const uint32_t run_bytes = sizeof(header) + sizeof(*gap);
+
+	if (lane->limit - lane->cursor < (ptrdiff_t)run_bytes) {
+		// Events that wait in a ring are older than this moment: the base of a batch that
+		// opens with a gap must not make them younger.
+		uint64_t base_ns = lane->time_last_ns != 0 ? lane->time_last_ns : now_ns;
+
+		if (!sl_lane_make_room(lane, run_bytes, base_ns))
+			return false;
+		lane->open_since_ns = now_ns;
+	}
+	memcpy(lane->cursor, &header, sizeof(header));
+	memcpy(lane->cursor + sizeof(header), gap, sizeof(*gap));
+	lane->cursor += run_bytes;
+	lane->run_count++;
+	return true;
+}
+
+static void note_table(struct sl_lane *lane, const struct sl_batch_table_entry *table,
+	uint32_t table_count, enum sl_drop_reason reason, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < table_count; i++)
+		sl_gap_note_partition(lane->gaps, table[i].partition, sl_drop_infos[reason].name,
+			table[i].event_count, now_ns);
+}
+
+void sl_lane_note_open_lost(struct sl_lane *lane, enum sl_drop_reason reason)
+{
+	if (lane->open_batch != NULL)
+		note_table(lane, lane->table, lane->table_count, reason, lane->time_last_ns);
+}
+
+void sl_lane_note_batch_lost(
+	struct sl_lane *lane, const struct sl_batch *batch, enum sl_drop_reason reason)
+{
+	const struct sl_batch_header *header = (const struct sl_batch_header *)batch->data;
+
+	if (batch->event_count > 0)
+		note_table(lane, sl_batch_table(header), header->table_count, reason,
+			header->time_last_ns);
+}
