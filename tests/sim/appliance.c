@@ -17,12 +17,10 @@
 
 #include <errno.h>
 #include <rte_ring_elem.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RING_ENTRIES 128
-#define DRIVE_COUNT_MAX 8
 
 // What the process has of its own; a new one begins with zeros.
 static struct {
@@ -41,7 +39,7 @@ static struct {
 static struct sl_shm_partition partitions[SIM_PARTITION_COUNT_MAX];
 static struct sl_shm_lcore shm_lcores[SIM_WORKER_COUNT_MAX];
 static struct sl_shm_lane shm_lanes[SL_LANE_COUNT_MAX];
-static struct sl_shm_drive shm_drives[DRIVE_COUNT_MAX];
+static struct sl_shm_drive shm_drives[SL_STORE_PATH_COUNT_MAX];
 static struct sl_shm_ring shm_rings[SIM_WORKER_COUNT_MAX];
 static struct sl_shm_header shm_header;
 static struct sl_steer_table steer;
@@ -122,7 +120,6 @@ static int start(void)
 		.lanes = shm_lanes,
 		.partitions = partitions,
 		.drives = shm_drives};
-	snprintf(shm_drives[0].path, sizeof(shm_drives[0].path), "%s", SIM_STORE_PATH);
 	for (uint32_t i = 0; i < life->worker_count; i++)
 		with.counters_by_worker[i] = &shm_lcores[i].worker;
 	result = sl_store_start(&process.store, &with, &life->err);

@@ -74,6 +74,8 @@ void sim_directory_link(struct sim_inode *directory, const char *name, struct si
 	struct change change = {.to = directory, .inode = inode};
 
 	copy_name(change.to_name, name);
+	inode->drive = directory == sim_root ? (uint8_t)(inode->number % SIM_DRIVE_COUNT_MAX)
+					     : directory->drive;
 	put(&directory->entries, &directory->entry_count, name, inode);
 	inode->link_count++;
 	note(change);
@@ -168,10 +170,15 @@ static void restore(struct sim_inode *directory)
 
 void sim_directories_cut(void)
 {
-	uint64_t kept_count = sim_below(change_count + 1);
+	uint64_t kept_counts[SIM_DRIVE_COUNT_MAX];
 
+	for (uint32_t i = 0; i < SIM_DRIVE_COUNT_MAX; i++)
+		kept_counts[i] = sim_below(change_count + 1);
 	for (uint32_t i = 0; i < change_count; i++) {
-		if (i < kept_count || journal[i].is_durable)
+		const struct sim_inode *place =
+			journal[i].to != NULL ? journal[i].to : journal[i].from;
+
+		if (i < kept_counts[place->drive] || journal[i].is_durable)
 			apply(&journal[i]);
 	}
 	change_count = 0;

@@ -10,6 +10,7 @@
 
 #define SIM_ROOT "/sim"
 #define SIM_NAME_BYTES_MAX 64
+#define SIM_DRIVE_COUNT_MAX 16
 
 struct sim_block;
 struct sim_lock;
@@ -22,6 +23,7 @@ struct sim_entry {
 struct sim_inode {
 	uint64_t number;
 	bool is_directory;
+	uint8_t drive; // each directory in SIM_ROOT is a drive of its own, with its own journal
 	uint64_t bytes, stable_bytes; // length now, and after a power cut
 	struct sim_block **blocks; // NULL: never written
 	uint64_t block_count; // of the table

@@ -67,6 +67,8 @@ int sim_keep_store(const char *directory, uint32_t stream_count)
 	FILE *file;
 	int result;
 
+	if (sim_root->entry_count > 1)
+		return -EXDEV;
 	snprintf(path, sizeof(path), "%s/store", directory);
 	result = keep_directory(store->inode, path);
 	if (result != 0)

@@ -6,5 +6,5 @@
 
 // Writes SIM_STORE_PATH to directory/store, and what the oracle knows to directory/events: a line
 // "STREAMS PARTITIONS", then a line "PARTITION OFFSET ID BYTES" for each event. directory must
-// exist. 0 or a negative errno.
+// exist. 0 or a negative errno; -EXDEV for a store on several paths.
 int sim_keep_store(const char *directory, uint32_t stream_count);

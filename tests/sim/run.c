@@ -22,7 +22,8 @@
 // What the seed draws once.
 struct plan {
 	struct sl_config config;
-	struct sl_config part; // with its first stream and class only
+	struct sl_config now; // of the life at hand: perhaps without a stream, or without a path
+	bool is_spread; // a life has had all paths: from then on none may be missing
 	uint32_t partition_count;
 	uint32_t payload_bytes_max;
 	uint32_t life_count;
@@ -46,8 +47,8 @@ static void write_config(FILE *file, const struct plan *plan, uint32_t stream_co
 	for (uint32_t i = 0; i < stream_count; i++)
 		fprintf(file, "  - {name: class%u, durability: %s, linger_us: %lu}\n", i,
 			durabilities[i == 0 ? 0 : sim_below(3)], sim_between(1, 3000));
-	fprintf(file, "store:\n  paths: [" SIM_STORE_PATH "]\n  in_flight_max: %lu\n",
-		sim_between(1, 8));
+	fprintf(file, "store:\n  paths: [" SIM_STORE_PATH "%s]\n  in_flight_max: %lu\n",
+		sim_chance(250) ? ", " SIM_STORE_PATH "2" : "", sim_between(1, 8));
 }
 
 // The product reads the configuration; what follows is smaller than it allows, so that rolls and
@@ -104,8 +105,6 @@ static bool draw_plan(struct plan *plan)
 
 		is_durable[p] = plan->config.classes[stream].durability == SL_DURABILITY_DURABLE;
 	}
-	plan->part = plan->config;
-	plan->part.stream_count = plan->part.class_count = 1;
 	plan->life_count = (uint32_t)sim_between(2, 5);
 	plan->is_disk_small = sim_chance(100);
 	sim_oracle_begin(plan->partition_count, is_durable, may_expire);
@@ -114,6 +113,8 @@ static bool draw_plan(struct plan *plan)
 		sim_disk_set_capacity(
 			16 * SL_MIB + plan->config.store.segment_bytes * sim_between(4, 16));
 	sim_directory_link(sim_root, "store", sim_inode_create(true));
+	if (plan->config.store.path_count > 1)
+		sim_directory_link(sim_root, "store2", sim_inode_create(true));
 	sim_directory_flush(sim_root);
 	sim_log_note("%u partitions, batches of %u, segments of %lu, in flight %u, retention %lu%s",
 		plan->partition_count, plan->config.classes[0].batch_bytes,
@@ -147,14 +148,25 @@ static uint64_t draw_crash_call(void)
 	return kind < 50 ? sim_between(1, 400) : sim_between(1, 8000);
 }
 
-static void draw_life(const struct plan *plan, struct sim_life *life, bool is_last)
+static void draw_config(struct plan *plan, bool is_last)
 {
-	bool is_part = !is_last && sim_chance(100);
+	plan->now = plan->config;
+	if (is_last)
+		return;
+	if (sim_chance(100))
+		plan->now.stream_count = plan->now.class_count = 1;
+	if (!plan->is_spread && sim_chance(400))
+		plan->now.store.path_count = 1;
+	plan->is_spread |= plan->now.store.path_count == plan->config.store.path_count;
+}
 
+static void draw_life(struct plan *plan, struct sim_life *life, bool is_last)
+{
+	draw_config(plan, is_last);
 	*life = (struct sim_life){
-		.config = is_part ? &plan->part : &plan->config,
+		.config = &plan->now,
 		.partition_count =
-			plan->partition_count / (is_part ? plan->config.stream_count : 1),
+			plan->partition_count / plan->config.stream_count * plan->now.stream_count,
 		.worker_count = (uint32_t)sim_between(1, 3),
 		.event_count = (uint32_t)sim_between(10, 600),
 		.payload_bytes_max = plan->payload_bytes_max,
@@ -166,9 +178,10 @@ static void draw_life(const struct plan *plan, struct sim_life *life, bool is_la
 		sim_weather_set(SIM_WEATHER_CLEAR, 0, false);
 		sim_disk_make_room();
 	}
-	sim_log_note("life with %u streams, %u workers, %u events, crash at call %lu, weather %s",
-		life->config->stream_count, life->worker_count, life->event_count, life->crash_call,
-		sim_weather_name());
+	sim_log_note(
+		"life with %u paths, %u streams, %u workers, %u events, crash at call %lu, weather %s",
+		life->config->store.path_count, life->config->stream_count, life->worker_count,
+		life->event_count, life->crash_call, sim_weather_name());
 }
 
 static void check_result(const struct plan *plan, const struct sim_life *life, bool is_last)
@@ -201,7 +214,7 @@ static void end_suddenly(void)
 	}
 }
 
-static void live(const struct plan *plan, bool is_last)
+static void live(struct plan *plan, bool is_last)
 {
 	struct sim_life life;
 
