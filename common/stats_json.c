@@ -45,12 +45,6 @@ static const char *const drive_level_names[] = {
 	[SL_DRIVE_FULL] = "full",
 };
 
-static const char *const breaker_names[] = {
-	[SL_BREAKER_CLOSED] = "closed",
-	[SL_BREAKER_OPEN] = "open",
-	[SL_BREAKER_HALF_OPEN] = "half_open",
-};
-
 static const char *const durability_names[] = {
 	[SL_DURABILITY_NONE] = "none",
 	[SL_DURABILITY_WRITTEN] = "written",
@@ -275,26 +269,6 @@ static json_t *port_stats(const struct sl_shm *shm, uint32_t index)
 	return with(object, "xdp", xdp);
 }
 
-// How the lane's writes went.
-static json_t *with_errors(json_t *object, const struct sl_shm_lane *lane)
-{
-	int error = SL_LOAD(lane->write_error);
-	json_t *errors = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "breaker",
-		NAME_OF(breaker_names, SL_LOAD(lane->breaker)), "breaker_opened",
-		COUNT(lane->breaker_opened), "writes", COUNT(lane->write_count), "write_ns_total",
-		COUNT(lane->write_ns_total), "write_ns_max", COUNT(lane->write_ns_max),
-		"writes_failed", COUNT(lane->writes_failed), "segments_mended",
-		COUNT(lane->segments_mended), "batches_rewritten", COUNT(lane->batches_rewritten),
-		"write_error", error == 0 ? json_null() : json_string(strerror(-error)));
-
-	if (object == NULL || errors == NULL || json_object_update(object, errors) != 0) {
-		json_decref(object);
-		object = NULL;
-	}
-	json_decref(errors);
-	return object;
-}
-
 static json_t *lane_stats(const struct sl_shm *shm, uint32_t index)
 {
 	const struct sl_shm_lane *lane = &shm->lanes[index];
@@ -314,7 +288,7 @@ static json_t *lane_stats(const struct sl_shm *shm, uint32_t index)
 		COUNT(lane->unwritten_extents), "segments_aged", COUNT(lane->segments_aged));
 	object = with(object, "segments_indexed", json_integer(COUNT(lane->segments_indexed)));
 	object = with(object, "indexes_built", json_integer(COUNT(lane->indexes_built)));
-	return with_errors(object, lane);
+	return sl_stats_json_with_errors(object, lane);
 }
 
 static json_t *drive_stats(const struct sl_shm *shm, uint32_t index)

@@ -31,6 +31,13 @@ json_t *sl_stats_json_stages(const struct sl_shm *shm);
 // member "latency" of the above.
 json_t *sl_stats_json_latency(const struct sl_shm *shm);
 
+// Adds how a lane's writes went to its object, which it takes over. NULL when there is no memory.
+struct sl_shm_lane;
+json_t *sl_stats_json_with_errors(json_t *object, const struct sl_shm_lane *lane);
+
+// "store", "state", "drives" and "lanes" of the store at work.
+json_t *sl_stats_json_store(const struct sl_shm *shm);
+
 // Every drop reason with its count, the zero ones too, in the order of the walk.
 json_t *sl_stats_json_drops(const struct sl_shm *shm);
 

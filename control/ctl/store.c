@@ -7,6 +7,7 @@ static const struct sl_ctl_subcommand *const subcommands[] = {
 	&sl_ctl_store_verify,
 	&sl_ctl_store_dump,
 	&sl_ctl_store_repair,
+	&sl_ctl_store_status,
 };
 
 static const struct sl_command *const commands[] = {
@@ -14,6 +15,7 @@ static const struct sl_command *const commands[] = {
 	&sl_ctl_store_verify_command,
 	&sl_ctl_store_dump_command,
 	&sl_ctl_store_repair_command,
+	&sl_ctl_store_status_command,
 };
 static_assert(SL_ARRAY_COUNT(commands) == SL_ARRAY_COUNT(subcommands), "the same in both");
 

@@ -6,6 +6,6 @@
 #include "ctl/ctl.h"
 
 extern const struct sl_command sl_ctl_store_info_command, sl_ctl_store_verify_command,
-	sl_ctl_store_dump_command, sl_ctl_store_repair_command;
+	sl_ctl_store_dump_command, sl_ctl_store_repair_command, sl_ctl_store_status_command;
 extern const struct sl_ctl_subcommand sl_ctl_store_info, sl_ctl_store_verify, sl_ctl_store_dump,
-	sl_ctl_store_repair;
+	sl_ctl_store_repair, sl_ctl_store_status;

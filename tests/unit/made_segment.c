@@ -160,6 +160,7 @@ int sl_made_segment_create(struct sl_made_segment *made)
 		.lcore_count = 3,
 		.ring_count = 3,
 		.lane_count = 2,
+		.drive_count = 1,
 		.stream_count = 2,
 		.partition_count = 3};
 	struct sl_err err;

@@ -157,6 +157,29 @@ static void stages_are_listed_where_they_are_measured(void)
 	sl_made_segment_destroy(&made);
 }
 
+static void the_store_has_its_drives_with_breakers_and_its_lanes(void)
+{
+	struct sl_made_segment made;
+
+	CU_ASSERT_EQUAL_FATAL(sl_made_segment_create(&made), 0);
+	made.shm.lanes[0].write_count = 4;
+	made.shm.lanes[0].write_ns_total = 6000;
+	json_t *store = sl_stats_json_store(&made.shm);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+	CU_ASSERT_EQUAL(
+		json_array_size(json_object_get(store, "drives")), made.shm.header->drive_count);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(store, "lanes")), 2);
+	const json_t *lane = json_array_get(json_object_get(store, "lanes"), 0);
+	CU_ASSERT_STRING_EQUAL(text_at(lane, "breaker"), "half_open");
+	CU_ASSERT_STRING_EQUAL(text_at(lane, "class"), "default");
+	CU_ASSERT_EQUAL(json_real_value(json_object_get(lane, "write_us_mean")), 1.5);
+	const json_t *drive = json_array_get(json_object_get(store, "drives"), 0);
+	CU_ASSERT_STRING_EQUAL(text_at(drive, "breaker"), "half_open");
+	json_decref(store);
+	sl_made_segment_destroy(&made);
+}
+
 static void latency_is_that_of_all_lanes_and_of_each(void)
 {
 	struct sl_made_segment made;
@@ -300,6 +323,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(totals_are_the_sums_over_all_lcores),
 	SL_TEST(stats_have_every_counter_of_every_lcore),
 	SL_TEST(stages_are_listed_where_they_are_measured),
+	SL_TEST(the_store_has_its_drives_with_breakers_and_its_lanes),
 	SL_TEST(latency_is_that_of_all_lanes_and_of_each),
 	SL_TEST(drops_list_every_reason_with_its_sum),
 	SL_TEST(partitions_are_listed_stream_by_stream),
