@@ -6,7 +6,7 @@ import references
 from appliance import Appliance
 from load import Load
 from machine import Watch
-from row import make_row
+from row import join_notes, make_row
 from rows_capacity import make_load, make_setup, notes
 from trial import measure, prepare_store
 
@@ -42,10 +42,13 @@ def two_cores(bench):
     trials = [measure(bench, setup, load, "two_cores_64") for _ in range(bench.scale.trials)]
     parts = {name: [_cycles_each(trial, name) for trial in trials] for name in ("dispatch", "dequeue")}
     one_core = bench.value_of("capacity_64")
+    refused = sum(trial.drops.get("ring_full", 0) for trial in trials) / sum(trial.sent for trial in trials)
+    note = f"the source never waits: full rings refused {100 * refused:.0f} % of what it gave"
     return [make_row("two_cores_64", [trial.rate for trial in trials], "events/s",
-                     "capacity_64" if one_core else "", [one_core] if one_core else (), notes(trials)),
+                     "capacity_64" if one_core else "", [one_core] if one_core else (),
+                     join_notes([note, notes(trials)])),
             make_row("ring_cycles_64", [sum(both) for both in zip(*parts.values())], "cycles",
-                     "wanted at most", [RING_CYCLES_MAX]),
+                     "wanted at most", [RING_CYCLES_MAX], note),
             *(make_row(f"ring_cycles_{name}_64", values, "cycles") for name, values in parts.items())]
 
 
