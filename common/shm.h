@@ -18,7 +18,7 @@
 enum sl_dataplane_state {
 	SL_DATAPLANE_STARTING,
 	SL_DATAPLANE_RUNNING,
-	SL_DATAPLANE_DEGRADED, // a lane has failed: its partitions refuse by reason
+	SL_DATAPLANE_DEGRADED, // a lane has failed, or a drive was missing at the start
 	SL_DATAPLANE_STOPPING,
 	SL_DATAPLANE_STOPPED,
 };
@@ -109,6 +109,7 @@ enum sl_lane_state {
 	SL_LANE_OWNERLESS,
 	SL_LANE_MENDING, // a write has failed; what is not stored is written again
 	SL_LANE_HALTED, // writes fail again and again: the drive's breaker is open
+	SL_LANE_MISSING, // of a degraded start: its drive is
 };
 
 enum sl_breaker_state { SL_BREAKER_CLOSED, SL_BREAKER_OPEN, SL_BREAKER_HALF_OPEN };
@@ -158,6 +159,7 @@ enum sl_drive_level {
 	SL_DRIVE_OK,
 	SL_DRIVE_LOW, // the alarm: the reserve comes near
 	SL_DRIVE_FULL, // the next segment would take of the reserve: none is made
+	SL_DRIVE_MISSING, // of a degraded start: nothing is known of it
 };
 
 // One of store.paths.

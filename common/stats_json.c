@@ -37,12 +37,14 @@ static const char *const lane_state_names[] = {
 	[SL_LANE_OWNERLESS] = "ownerless",
 	[SL_LANE_MENDING] = "mending",
 	[SL_LANE_HALTED] = "halted",
+	[SL_LANE_MISSING] = "missing",
 };
 
 static const char *const drive_level_names[] = {
 	[SL_DRIVE_OK] = "ok",
 	[SL_DRIVE_LOW] = "low",
 	[SL_DRIVE_FULL] = "full",
+	[SL_DRIVE_MISSING] = "missing",
 };
 
 static const char *const durability_names[] = {

@@ -20,6 +20,8 @@ static const struct sl_option options[] = {
 		.argument = "FILE",
 		.help = "configuration to run (docs/configuration.md)"},
 	{.name = "check", .help = "check the configuration, list the memory it takes, and exit"},
+	{.name = "degraded",
+		.help = "start though a path of the store is missing: say what cannot be read, and let the offsets of its partitions jump"},
 	{.name = "report",
 		.argument = "FILE",
 		.help = "write the final accounting as JSON when it has stopped"},
@@ -58,6 +60,7 @@ struct arguments {
 	const char *config_path;
 	const char *report_path;
 	bool check;
+	bool degraded;
 };
 
 static int on_option(void *context, const struct sl_option *option, const char *value,
@@ -71,6 +74,8 @@ static int on_option(void *context, const struct sl_option *option, const char *
 		arguments->report_path = value;
 	else if (strcmp(option->name, "check") == 0)
 		arguments->check = true;
+	else if (strcmp(option->name, "degraded") == 0)
+		arguments->degraded = true;
 #ifdef SL_FAULTS
 	else if (strcmp(option->name, "fault") == 0)
 		return sl_fault_parse(value, err);
@@ -144,7 +149,9 @@ static int run(struct sl_dataplane *dataplane)
 		sl_log_error("main", "%s", err.text);
 		return result == -EUCLEAN ? SL_EXIT_CORRUPT : SL_EXIT_START_FAILED;
 	}
-	SL_STORE(dataplane->shm.header->state, SL_DATAPLANE_RUNNING);
+	SL_STORE(dataplane->shm.header->state,
+		sl_store_has_missing(&dataplane->store) ? SL_DATAPLANE_DEGRADED
+							: SL_DATAPLANE_RUNNING);
 	sl_log_notice("main", "ready");
 	sl_control_run(dataplane);
 	sl_modules_quiesce(dataplane);
@@ -177,6 +184,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", err.text);
 		return SL_EXIT_CONFIG;
 	}
+	dataplane.config.store.is_degraded = arguments.degraded;
 	sl_log_set_level(dataplane.config.log_level);
 	result = arguments.check ? check(&dataplane) : run(&dataplane);
 	sl_config_free(&dataplane.config);

@@ -120,7 +120,7 @@ static void describe(struct sl_dataplane *dataplane)
 	struct sl_shm *shm = &dataplane->shm;
 
 	snprintf(shm->header->store_path, sizeof(shm->header->store_path), "%s",
-		dataplane->store.paths[0].path);
+		sl_store_name(&dataplane->store));
 	snprintf(shm->header->config_path, sizeof(shm->header->config_path), "%s",
 		dataplane->config.path);
 	for (uint32_t i = 0; i < dataplane->config.stream_count; i++) {

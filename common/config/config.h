@@ -54,6 +54,7 @@ struct sl_config {
 	struct {
 		const char *paths[SL_STORE_PATH_COUNT_MAX];
 		uint32_t path_count;
+		bool is_degraded; // from the command line: a path of the store may be missing
 		uint64_t segment_bytes; // multiple of 4096; default 1 GiB
 		uint64_t format_bytes_per_s; // new segments are written once ahead at this rate
 		uint64_t reserve_bytes; // free space that births leave; default segment_bytes

@@ -56,7 +56,8 @@ struct sl_store_meta_header {
 	uint64_t segment_bytes; // at creation; each segment file's own length counts
 	uint16_t path_index; // of the path that this copy lies on
 	uint16_t path_count; // 0: one, which is not recorded
-	uint8_t reserved[52];
+	uint16_t stale_paths; // a bit for each path that this generation was not written to
+	uint8_t reserved[50];
 } SL_PACKED;
 static_assert(sizeof(struct sl_store_meta_header) == 128, "on-disk struct");
 
@@ -94,6 +95,17 @@ struct sl_store_meta_partition { // index = partition number
 	uint16_t reserved;
 } SL_PACKED;
 static_assert(sizeof(struct sl_store_meta_partition) == 16, "on-disk struct");
+
+// A term that is a multiple of the step begins with a jump: a path was missing, and with it what
+// was known of the offsets that are taken. Between the term below it and its first offset are
+// offsets that were never given, or that lie on the path that was missing. A move adds 1.
+#define SL_TERM_JUMP_STEP 65536u
+#define SL_OFFSET_JUMP (1ull << 48)
+
+static inline bool sl_term_has_jumped(uint32_t lower_term, uint32_t higher_term)
+{
+	return lower_term / SL_TERM_JUMP_STEP != higher_term / SL_TERM_JUMP_STEP;
+}
 
 struct sl_store_meta_path { // index = path index
 	char path[SL_PATH_BYTES_MAX]; // when last started, zero-terminated

@@ -7,6 +7,7 @@
 // Live offsets [first, end) as one lane holds them, in one stretch.
 struct stretch {
 	uint64_t first, end;
+	uint32_t last_term;
 };
 
 struct stretches {
@@ -14,10 +15,11 @@ struct stretches {
 	size_t count, capacity;
 };
 
-static int add_stretch(struct stretches *all, uint64_t first, uint64_t end)
+static int add_stretch(struct stretches *all, uint64_t first, uint64_t end, uint32_t term)
 {
 	if (all->count > 0 && all->stretches[all->count - 1].end == first) {
 		all->stretches[all->count - 1].end = end;
+		all->stretches[all->count - 1].last_term = term;
 		return 0;
 	}
 	if (all->count == all->capacity) {
@@ -29,7 +31,8 @@ static int add_stretch(struct stretches *all, uint64_t first, uint64_t end)
 		all->stretches = grown;
 		all->capacity = capacity;
 	}
-	all->stretches[all->count++] = (struct stretch){.first = first, .end = end};
+	all->stretches[all->count++] =
+		(struct stretch){.first = first, .end = end, .last_term = term};
 	return 0;
 }
 
@@ -50,7 +53,7 @@ static int count_entry(struct sl_store_reader *store, struct stretches *partitio
 	if (first >= end)
 		return 0;
 	report->event_count += end - first;
-	return add_stretch(&partitions[entry->partition], first, end);
+	return add_stretch(&partitions[entry->partition], first, end, entry->term);
 }
 
 static int count_batch(struct sl_store_reader *store, struct stretches *partitions,
@@ -107,6 +110,7 @@ static int compare_stretches(const void *a, const void *b)
 static void sum_up(struct stretches *all, struct sl_store_count *count)
 {
 	uint64_t end = 0; // of what was seen so far
+	uint32_t term = 0;
 
 	*count = (struct sl_store_count){0};
 	if (all->count == 0)
@@ -119,7 +123,10 @@ static void sum_up(struct stretches *all, struct sl_store_count *count)
 		count->event_count += stretch->end - stretch->first;
 		if (stretch->first < end)
 			count->double_count += SL_MIN(end, stretch->end) - stretch->first;
+		else if (i > 0 && sl_term_has_jumped(term, stretch->last_term))
+			count->jumped_count += stretch->first - end;
 		end = SL_MAX(end, stretch->end);
+		term = stretch->last_term;
 	}
 	count->last_offset = end - 1;
 }

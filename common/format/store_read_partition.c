@@ -151,6 +151,9 @@ static int check_dense(struct sl_store_read *read, const struct sl_batch_table_e
 	read->expired_seen = read->reader.expired_count;
 	if (!report->has_first || entry->first_offset == report->next_offset)
 		return 0;
+	if (entry->first_offset > report->next_offset &&
+		sl_term_has_jumped(read->last_term, entry->term))
+		return 0;
 	if (entry->first_offset > report->next_offset) {
 		int result = has_expired ? 1 : begins_behind_expired(read, entry);
 
@@ -223,7 +226,9 @@ static int check_stored(struct sl_store_read *read, uint16_t partition, uint64_t
 			.term = terms->terms[terms->count - 1].term,
 			.partition = partition,
 		};
-		int result = follows_expired_term(read, &first);
+		int result = sl_term_has_jumped(read->last_term, first.term)
+			? 1
+			: follows_expired_term(read, &first);
 
 		if (result != 0)
 			return SL_MIN(result, 0);

@@ -46,7 +46,7 @@ static int open_store(struct sl_store_reader *store, const char *const *paths, u
 }
 
 int sl_store_reader_open_paths(struct sl_store_reader **opened, const char *const *paths,
-	uint32_t path_count, struct sl_err *err)
+	uint32_t path_count, bool is_degraded, struct sl_err *err)
 {
 	struct sl_store_reader *store = calloc(1, sizeof(*store));
 	int result;
@@ -54,6 +54,7 @@ int sl_store_reader_open_paths(struct sl_store_reader **opened, const char *cons
 	*opened = NULL;
 	if (store == NULL)
 		return sl_err_set(err, -ENOMEM, "no memory to open the store %s", paths[0]);
+	store->is_degraded = is_degraded;
 	result = open_store(store, paths, path_count, err);
 	if (result < 0)
 		sl_store_reader_close(store);
@@ -64,7 +65,7 @@ int sl_store_reader_open_paths(struct sl_store_reader **opened, const char *cons
 
 int sl_store_reader_open(struct sl_store_reader **opened, const char *path, struct sl_err *err)
 {
-	return sl_store_reader_open_paths(opened, &path, 1, err);
+	return sl_store_reader_open_paths(opened, &path, 1, false, err);
 }
 
 void sl_store_reader_close(struct sl_store_reader *store)
@@ -123,6 +124,11 @@ int sl_store_open_lane(const struct sl_store_reader *store, uint16_t lane,
 	int result = sl_store_paths_lane(&store->paths, &store->meta, lane, path, err);
 
 	*reader = (struct sl_lane_reader){0};
+	// A folder that is not there is a lane without segments.
+	if (result == -ENODEV && store->is_degraded) {
+		path[0] = '\0';
+		result = 0;
+	}
 	return result < 0 ? result : sl_lane_reader_open(reader, path, lane, store->salt_crc, err);
 }
 

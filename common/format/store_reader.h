@@ -27,6 +27,7 @@ struct sl_store_terms {
 struct sl_store_reader {
 	char path[SL_PATH_BYTES_MAX]; // the first that was given
 	struct sl_store_paths paths;
+	bool is_degraded; // lanes on paths that are not here are left out
 	struct sl_store_meta meta; // streams, lanes, partitions: as store.meta had them at open
 	uint32_t salt_crc;
 	struct sl_store_terms *partitions; // meta.header.partition_count
@@ -40,8 +41,9 @@ int sl_store_reader_open(struct sl_store_reader **store, const char *path, struc
 
 // The same where the paths of the store are not where its metadata says: some or all of them.
 // Moreover -EXDEV and -EEXIST, see sl_store_paths_find().
+// is_degraded: a path that is not here is no error; its lanes are taken for empty.
 int sl_store_reader_open_paths(struct sl_store_reader **store, const char *const *paths,
-	uint32_t path_count, struct sl_err *err);
+	uint32_t path_count, bool is_degraded, struct sl_err *err);
 
 void sl_store_reader_close(struct sl_store_reader *store); // NULL is legal
 
@@ -115,12 +117,13 @@ int sl_store_read_partition(struct sl_store_reader *store, uint16_t partition, u
 int sl_store_read_stream(struct sl_store_reader *store, uint32_t stream,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err);
 
-// One partition's side of the offline identity: event_count == last_offset + 1 - first_offset, when
-// nothing was compacted, jumped or lost.
+// One partition's side of the offline identity: event_count == last_offset + 1 - first_offset -
+// jumped_count, when nothing was compacted or lost.
 struct sl_store_count {
 	uint64_t first_offset; // first retained; meaningless when event_count is 0
 	uint64_t last_offset;
 	uint64_t event_count; // live ones, of all lanes; void runs left out
+	uint64_t jumped_count; // left out where a term begins with a jump
 	uint64_t double_count; // live ones whose (term, offset) was seen before: damage
 };
 

@@ -174,7 +174,7 @@ static void judge_neighbours(const struct sl_store_stretches *all, uint32_t numb
 	// Within a lane and term the lane's judge has said what is missing. A lower term is void
 	// from where the higher one starts, and a term in between may have expired.
 	else if (left->term < right->term && right->first > left->end &&
-		!all->has_expired[right->lane] &&
+		!sl_term_has_jumped(left->term, right->term) && !all->has_expired[right->lane] &&
 		!(all->has_any_expired && right->term > left->term + 1))
 		sl_judgement_add(judgement, SL_FINDING_TERMS, SL_FINDING_LOSS, left->lane, path,
 			"partition %" PRIu32 ": offsets %" PRIu64 " to %" PRIu64

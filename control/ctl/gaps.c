@@ -174,7 +174,8 @@ static int run(struct sl_ctl *ctl, int argc, char **argv)
 	if (code != SL_OPTIONS_GO_ON)
 		return code;
 	request.stream_name = argv[0];
-	code = sl_ctl_store_find(ctl, request.store_paths, request.store_path_count, &store, &shm);
+	code = sl_ctl_store_find(
+		ctl, request.store_paths, request.store_path_count, false, &store, &shm);
 	if (code != SL_CTL_OK)
 		return code;
 	code = show(&request, store);

@@ -46,6 +46,8 @@ static const struct sl_option options[] = {
 		.argument = "DIR",
 		.help = "the store to read; again for each of its paths that is not where it was",
 		.default_text = "that of the data plane in the runtime directory"},
+	{.name = "degraded",
+		.help = "read what there is though a path of the store is not here, and say which"},
 	SL_CTL_COMMON_OPTIONS,
 };
 
@@ -81,6 +83,7 @@ struct request {
 	const char *stream_name;
 	const char *store_paths[SL_STORE_PATH_COUNT_MAX];
 	uint32_t store_path_count; // 0: the data plane's
+	bool is_degraded;
 	bool has_partition, has_from;
 	uint64_t partition; // of the stream
 	uint64_t from;
@@ -95,6 +98,7 @@ struct reading {
 	bool is_one_partition;
 	uint64_t count;
 	uint64_t next_offset; // of one partition, behind the last event
+	uint32_t last_term; // likewise, of the last event
 };
 
 static int format_find(struct request *request, const char *name, struct sl_err *err)
@@ -125,6 +129,10 @@ static int on_option(
 		return sl_option_number(value, 1, UINT64_MAX, &request->count_max, err);
 	if (strcmp(option->name, "format") == 0)
 		return format_find(request, value, err);
+	if (strcmp(option->name, "degraded") == 0) {
+		request->is_degraded = true;
+		return 0;
+	}
 	if (strcmp(option->name, "store") == 0) {
 		if (value[0] == '\0')
 			return sl_err_set(err, -EINVAL, "must name a directory");
@@ -135,6 +143,25 @@ static int on_option(
 		return 0;
 	}
 	return sl_ctl_common_option(request->ctl, option, value, err);
+}
+
+static void say_missing_paths(const struct sl_store_reader *store)
+{
+	for (uint32_t i = 0; i < store->paths.count; i++) {
+		if (store->paths.paths[i][0] == '\0')
+			fprintf(stderr,
+				"sluicectl: path %u of the store, last at %s, is not here: its events "
+				"are left out\n",
+				i, store->meta.paths[i].path);
+	}
+}
+
+static void say_jumped(uint64_t first, uint64_t behind_last)
+{
+	fprintf(stderr,
+		"sluicectl: offsets %" PRIu64 " to %" PRIu64
+		" were jumped when a path of the store was missing: never given, or on that path\n",
+		first, behind_last - 1);
 }
 
 static void say_expired(uint64_t first, uint64_t behind_last, const char *what_follows)
@@ -151,9 +178,15 @@ static int on_event(void *context, const struct sl_store_event *event)
 	const struct request *request = reading->request;
 	uint32_t partition = (uint32_t)(event->partition - reading->first_partition);
 
-	if (reading->is_one_partition && reading->count > 0 && event->offset > reading->next_offset)
+	bool is_behind = reading->is_one_partition && reading->count > 0 &&
+		event->offset > reading->next_offset;
+
+	if (is_behind && sl_term_has_jumped(reading->last_term, event->term))
+		say_jumped(reading->next_offset, event->offset);
+	else if (is_behind)
 		say_expired(reading->next_offset, event->offset, "went on with");
 	reading->next_offset = event->offset + 1;
+	reading->last_term = event->term;
 	int rc = request->write(request->ctl->output.stream, event, partition);
 	if (rc != 0) {
 		request->ctl->output.error = rc;
@@ -304,10 +337,12 @@ static int run(struct sl_ctl *ctl, int argc, char **argv)
 	request.stream_name = argv[0];
 	if (ctl->output.is_json)
 		request.write = sl_event_write_json;
-	code = sl_ctl_store_find(ctl, request.store_paths, request.store_path_count, &store, &shm);
+	code = sl_ctl_store_find(ctl, request.store_paths, request.store_path_count,
+		request.is_degraded, &store, &shm);
 	if (code != SL_CTL_OK)
 		return code;
 	setvbuf(ctl->output.stream, NULL, _IOFBF, OUTPUT_BUFFER_BYTES);
+	say_missing_paths(store);
 	code = read_stream(&request, store, shm.header == NULL ? NULL : &shm);
 	sl_store_reader_close(store);
 	sl_shm_close(&shm);

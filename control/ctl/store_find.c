@@ -75,7 +75,8 @@ int sl_ctl_store_writer(const struct sl_ctl *ctl, const char *store_path, struct
 }
 
 int sl_ctl_store_find(const struct sl_ctl *ctl, const char *const *store_paths,
-	uint32_t store_path_count, struct sl_store_reader **store, struct sl_shm *shm)
+	uint32_t store_path_count, bool is_degraded, struct sl_store_reader **store,
+	struct sl_shm *shm)
 {
 	struct sl_err err;
 
@@ -84,11 +85,9 @@ int sl_ctl_store_find(const struct sl_ctl *ctl, const char *const *store_paths,
 		enum sl_ctl_exit code = rc == -ENOENT ? SL_CTL_NO_DATAPLANE : SL_CTL_FAILED;
 		return sl_ctl_fail(code, "%s; or name a store with --store DIR", err.text);
 	}
-	if (store_path_count > 0) {
-		rc = sl_store_reader_open_paths(store, store_paths, store_path_count, &err);
-	} else {
-		rc = sl_store_reader_open(store, shm->header->store_path, &err);
-	}
+	const char *own_path = store_path_count == 0 ? shm->header->store_path : NULL;
+	rc = sl_store_reader_open_paths(store, own_path != NULL ? &own_path : store_paths,
+		SL_MAX(store_path_count, 1u), is_degraded, &err);
 	if (rc != 0) {
 		sl_shm_close(shm);
 		return sl_ctl_fail(sl_ctl_store_code(rc), "%s", err.text);

@@ -8,11 +8,13 @@
 struct sl_store_reader;
 
 // Opens the store at store_paths (one of them, or all), or when there is none the store of the data
-// plane in ctl->runtime_dir, be it running or dead. *shm is mapped when that data plane is alive
-// and writes this very store, and zeroed otherwise: then nobody writes it. Returns SL_CTL_OK with
-// both the caller's to close, or an exit code after its line on stderr.
+// plane in ctl->runtime_dir, be it running or dead; is_degraded: also when a path is not here. *shm
+// is mapped when that data plane is alive and writes this very store, and zeroed otherwise: then
+// nobody writes it. Returns SL_CTL_OK with both the caller's to close, or an exit code after its
+// line on stderr.
 int sl_ctl_store_find(const struct sl_ctl *ctl, const char *const *store_paths,
-	uint32_t store_path_count, struct sl_store_reader **store, struct sl_shm *shm);
+	uint32_t store_path_count, bool is_degraded, struct sl_store_reader **store,
+	struct sl_shm *shm);
 
 // The data plane that writes the store at store_path: *shm is mapped, the caller's to close, when
 // it is alive and the one of ctl->runtime_dir, and zeroed when nobody writes. Returns SL_CTL_OK, or

@@ -10,6 +10,10 @@ static int list_lane(const struct sl_keeper *keeper, struct sl_kept_lane *kept, 
 {
 	struct sl_segment_entry *entries;
 	uint32_t entry_count;
+
+	// Its drive is missing.
+	if (kept->config.path[0] == '\0')
+		return 0;
 	int result = sl_segment_list(kept->config.path, kept->config.number,
 		keeper->config.salt_crc, false, &entries, &entry_count, err);
 

@@ -86,7 +86,8 @@ void sl_keeper_watch_drives(struct sl_keeper *keeper)
 		uint64_t total_bytes = 0, free_bytes = 0;
 
 		// A drive that does not answer says so to its lanes.
-		if (read_room(drive->path, &total_bytes, &free_bytes) != 0)
+		if (drive->level == SL_DRIVE_MISSING ||
+			read_room(drive->path, &total_bytes, &free_bytes) != 0)
 			continue;
 		SL_STORE(drive->reserve_bytes, keeper->config.reserve_bytes);
 		SL_STORE(drive->low_bytes, low_bytes(keeper, i));

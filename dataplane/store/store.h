@@ -21,7 +21,7 @@
 
 // One path of the store: a directory, on a drive of its own.
 struct sl_store_path {
-	const char *path; // of the configuration
+	const char *path; // of the configuration; NULL: missing, and the start is a degraded one
 	int lock_fd;
 	// Its metadata is written no more: set by who finds that the drive has failed.
 	bool is_failed;
@@ -44,6 +44,12 @@ struct sl_store_lane {
 	void *memory; // of its batches
 };
 
+// A lane on a path that is missing has no folder here: it is neither recovered nor kept.
+static inline bool sl_store_lane_is_missing(const struct sl_store_lane *lane)
+{
+	return lane->path[0] == '\0';
+}
+
 #define SL_CLASS_NONE 0xffffu
 
 struct sl_store {
@@ -51,6 +57,9 @@ struct sl_store {
 	struct sl_store_path paths[SL_STORE_PATH_COUNT_MAX]; // by path index of store.meta
 	uint32_t path_count;
 	struct sl_store_meta meta;
+	// A path is missing that store.meta may have been written to since it was on those that are
+	// here: newer terms than these may be there.
+	bool is_outdated;
 	uint32_t salt_crc;
 	uint16_t meta_index_by_stream[SL_STREAM_COUNT_MAX]; // of the configuration's streams
 	uint16_t meta_index_by_class[SL_CLASS_COUNT_MAX]; // of the configuration's classes
@@ -71,6 +80,25 @@ struct sl_store {
 typedef void (*sl_store_deal)(void *context, const struct sl_store *store);
 int sl_store_open(struct sl_store *store, const struct sl_config *config, sl_store_deal deal,
 	void *deal_context, const uint8_t *worker_by_partition, struct sl_err *err);
+
+// A path of the store that is here, for messages.
+static inline const char *sl_store_name(const struct sl_store *store)
+{
+	for (uint32_t i = 0; i < store->path_count; i++) {
+		if (store->paths[i].path != NULL)
+			return store->paths[i].path;
+	}
+	return "(none)";
+}
+
+static inline bool sl_store_has_missing(const struct sl_store *store)
+{
+	bool has_missing = false;
+
+	for (uint32_t i = 0; i < store->path_count; i++)
+		has_missing |= store->paths[i].path == NULL;
+	return has_missing;
+}
 
 struct sl_store_start {
 	struct sl_shm *shm;

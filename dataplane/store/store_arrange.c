@@ -4,6 +4,7 @@
 // owner. Partitions of a worker and class are spread evenly over the paths: of those that are
 // spread otherwise, when a path has been added, as few move as that takes.
 #include "fault.h"
+#include "log.h"
 #include "store/store_internal.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct arrangement {
 	uint32_t target[SL_LCORE_COUNT_MAX][SL_CLASS_COUNT_MAX][SL_STORE_PATH_COUNT_MAX];
 	uint32_t total[SL_LCORE_COUNT_MAX][SL_CLASS_COUNT_MAX];
 	uint32_t partition_count;
+	uint32_t jump_count;
 };
 
 static uint32_t *load_of(struct arrangement *a, uint32_t partition)
@@ -63,7 +65,7 @@ static void disown_doubles(struct sl_store *store)
 	for (uint32_t i = 0; i < store->lane_count; i++) {
 		struct sl_store_lane *lane = &store->lanes[i];
 		bool is_double = lane->class_index == SL_CLASS_NONE ||
-			lane->worker_index >= SL_LCORE_COUNT_MAX;
+			sl_store_lane_is_missing(lane) || lane->worker_index >= SL_LCORE_COUNT_MAX;
 
 		for (uint32_t j = 0; j < i && !is_double; j++)
 			is_double = is_same_place(lane, &store->lanes[j]);
@@ -87,17 +89,27 @@ static void keep_places(struct arrangement *a)
 	}
 }
 
+static bool is_usable(const struct sl_store *store, uint32_t path_index)
+{
+	return store->paths[path_index].path != NULL;
+}
+
 // An even share each; the remainder goes to those that have most already.
 static void share_out(
 	const struct sl_store *store, const uint32_t *load, uint32_t total, uint32_t *target)
 {
+	uint32_t usable_count = 0, share;
+
 	for (uint32_t i = 0; i < store->path_count; i++)
-		target[i] = total / store->path_count;
-	for (uint32_t left = total % store->path_count; left > 0; left--) {
+		usable_count += is_usable(store, i);
+	share = total / usable_count;
+	for (uint32_t i = 0; i < store->path_count; i++)
+		target[i] = is_usable(store, i) ? share : 0;
+	for (uint32_t left = total % usable_count; left > 0; left--) {
 		uint32_t heaviest = SL_STORE_PATH_COUNT_MAX;
 
 		for (uint32_t i = 0; i < store->path_count; i++) {
-			if (target[i] == total / store->path_count &&
+			if (is_usable(store, i) && target[i] == share &&
 				(heaviest == SL_STORE_PATH_COUNT_MAX || load[i] > load[heaviest]))
 				heaviest = i;
 		}
@@ -164,20 +176,69 @@ static void disown_surplus_lanes(struct arrangement *a)
 	}
 }
 
-static void move_partition(
-	struct sl_store *store, uint32_t partition, const struct sl_store_lane *lane)
+// Where a partition of a missing path ends is not known, and of any partition a missing store.meta
+// may know a newer term: the offsets that may have been given are left out, and terms too.
+static bool must_jump(const struct sl_store *store, uint32_t partition)
 {
+	const struct sl_store_lane *lane = sl_store_lane_of(store, partition);
+
+	return lane != NULL && (store->is_outdated || sl_store_lane_is_missing(lane));
+}
+
+static void raise_term(struct sl_store *store, uint32_t partition)
+{
+	struct sl_partition *state = &store->partitions[partition];
+
+	if (must_jump(store, partition)) {
+		state->term = (state->term / SL_TERM_JUMP_STEP + 1) * SL_TERM_JUMP_STEP;
+		state->next_offset += SL_OFFSET_JUMP;
+	} else {
+		state->term++;
+#ifdef SL_FAULTS
+		if (sl_fault_breaks(SL_FAULT_KEEP_TERM) && state->term > 1)
+			state->term--;
+#endif
+	}
+	state->term_start = state->next_offset;
+}
+
+#define JUMP_COUNT_SAID 64 // one by one; the rest by their number
+
+static void say_jump(struct arrangement *a, uint32_t partition)
+{
+	const struct sl_store *store = a->store;
+	const struct sl_store_meta_partition *stored = &store->meta.partitions[partition];
+	const struct sl_store_lane *lane = sl_store_lane_of(store, partition);
+
+	if (!must_jump(store, partition) || a->jump_count++ >= JUMP_COUNT_SAID)
+		return;
+	if (sl_store_lane_is_missing(lane))
+		sl_log_warning("store",
+			"partition %u: its offsets from %lu on, of term %u, cannot be read: lane %u lies on path %u, which is missing; it goes on with offset %lu",
+			partition, (unsigned long)stored->term_start, stored->term, lane->number,
+			lane->path_index,
+			(unsigned long)store->partitions[partition].next_offset +
+				(unsigned long)SL_OFFSET_JUMP);
+	else
+		sl_log_info("store",
+			"partition %u: goes on with offset %lu, for a missing path may know of offsets behind %lu",
+			partition,
+			(unsigned long)store->partitions[partition].next_offset +
+				(unsigned long)SL_OFFSET_JUMP,
+			(unsigned long)store->partitions[partition].next_offset);
+}
+
+static void move_partition(
+	struct arrangement *a, uint32_t partition, const struct sl_store_lane *lane)
+{
+	struct sl_store *store = a->store;
 	struct sl_store_meta_partition *stored = &store->meta.partitions[partition];
 	struct sl_partition *state = &store->partitions[partition];
 
-	if (stored->lane == lane->number)
+	if (stored->lane == lane->number && !must_jump(store, partition))
 		return;
-	state->term++;
-#ifdef SL_FAULTS
-	if (sl_fault_breaks(SL_FAULT_KEEP_TERM) && state->term > 1)
-		state->term--;
-#endif
-	state->term_start = state->next_offset;
+	say_jump(a, partition);
+	raise_term(store, partition);
 	*stored = (struct sl_store_meta_partition){
 		.term_start = state->term_start,
 		.term = state->term,
@@ -196,8 +257,11 @@ static int move_partitions(struct arrangement *a, struct sl_err *err)
 			a->class_by_partition[p], a->path_by_partition[p], err);
 		if (lane == NULL)
 			return err->code;
-		move_partition(a->store, p, lane);
+		move_partition(a, p, lane);
 	}
+	if (a->jump_count > JUMP_COUNT_SAID)
+		sl_log_warning("store", "and %u more partitions go on likewise",
+			a->jump_count - JUMP_COUNT_SAID);
 	return 0;
 }
 

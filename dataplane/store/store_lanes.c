@@ -42,7 +42,7 @@ struct sl_store_lane *sl_store_add_lane(
 	if (store->lane_count == SL_LANE_COUNT_MAX) {
 		sl_err_set(err, -ENOSPC,
 			"the store %s has %u lanes already, the most there may be; use fewer workers, classes or paths",
-			store->paths[0].path, SL_LANE_COUNT_MAX);
+			sl_store_name(store), SL_LANE_COUNT_MAX);
 		return NULL;
 	}
 	if (sl_store_meta_resize(&store->meta, header->class_count, header->stream_count,

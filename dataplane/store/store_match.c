@@ -35,7 +35,7 @@ static int match_class(struct sl_store *store, uint32_t class_index, struct sl_e
 			return sl_err_set(err, -EINVAL,
 				"%s:%u: classes: '%s': the store %s has %u classes already, the most there may be; use one of theirs",
 				store->config->path, wanted->line, wanted->name,
-				store->paths[0].path, i);
+				sl_store_name(store), i);
 		if (grow(store, 1, 0, 0, err) != 0)
 			return err->code;
 	}
@@ -57,7 +57,7 @@ static int add_stream(
 		first_partition + wanted->partition_count > SL_PARTITION_COUNT_MAX)
 		return sl_err_set(err, -ENOSPC,
 			"%s:%u: streams: '%s': the store %s has no room for it: %u of %u streams and %u of %u partitions are taken",
-			store->config->path, wanted->line, wanted->name, store->paths[0].path,
+			store->config->path, wanted->line, wanted->name, sl_store_name(store),
 			index, SL_STREAM_COUNT_MAX, first_partition, SL_PARTITION_COUNT_MAX);
 	if (grow(store, 0, 1, wanted->partition_count, err) != 0)
 		return err->code;
@@ -89,7 +89,7 @@ static int match_stream(struct sl_store *store, uint32_t stream_index, struct sl
 		return sl_err_set(err, -EINVAL,
 			"%s:%u: partitions: value '%u' of stream '%s': the store %s was made with %u, and a stream keeps its number of partitions; set partitions: %u, or give the stream another name",
 			store->config->path, wanted->line, wanted->partition_count, wanted->name,
-			store->paths[0].path, stored->partition_count, stored->partition_count);
+			sl_store_name(store), stored->partition_count, stored->partition_count);
 	stored->class_index = store->meta_index_by_class[wanted->class_index];
 	stored->udp_port = wanted->udp_port;
 	store->meta_index_by_stream[stream_index] = (uint16_t)i;

@@ -65,6 +65,8 @@ static int check_directories(
 	for (uint32_t i = 0; result == 0 && i < config->store.path_count; i++) {
 		const char *path = config->store.paths[i];
 
+		if (config->store.is_degraded && access(path, F_OK) != 0)
+			continue;
 		result = sl_store_check_directory(config, path, err);
 		// Before the lock: a directory that is somebody else's is left as it was.
 		if (result == 0 && !has_meta(path))
@@ -72,6 +74,10 @@ static int check_directories(
 		search->candidates[search->count++] =
 			(struct candidate){.path = path, .lock_fd = -1};
 	}
+	if (result == 0 && search->count == 0)
+		return sl_err_set(err, -ENOENT,
+			"%s:%u: store.paths: none of them is there; a degraded start needs one",
+			config->path, config->store.line);
 	return result == 0 ? check_distinct(config, search, err) : result;
 }
 
@@ -183,21 +189,29 @@ static int take_copies(struct sl_store *store, struct search *search,
 	return 0;
 }
 
-static int check_all_found(const struct sl_store *store, struct sl_err *err)
+static int check_all_found(struct sl_store *store, struct sl_err *err)
 {
 	for (uint32_t i = 0; i < store->path_count; i++) {
 		const char *recorded = store->meta.paths[i].path;
 
-		if (store->paths[i].path == NULL)
+		if (store->paths[i].path != NULL)
+			continue;
+		if (!store->config->store.is_degraded)
 			return sl_err_set(err, -ENODEV,
-				"%s:%u: store.paths: path %u of the store, last at '%s', is not there; mount its drive, or name where it is now",
+				"%s:%u: store.paths: path %u of the store, last at '%s', is not there; mount its drive, name where it is now, or start with --degraded and without what is on it",
 				store->config->path, store->config->store.line, i, recorded);
+		sl_log_warning(
+			"store", "path %u of the store, last at %s, is missing", i, recorded);
+		if ((store->meta.header.stale_paths & 1u << i) == 0)
+			store->is_outdated = true;
 	}
 	return 0;
 }
 
 static void record_path(struct sl_store *store, uint32_t index)
 {
+	if (store->paths[index].path == NULL)
+		return;
 	snprintf(store->meta.paths[index].path, sizeof(store->meta.paths[index].path), "%s",
 		store->paths[index].path);
 }
@@ -207,7 +221,10 @@ int sl_store_write_meta(struct sl_store *store, struct sl_err *err)
 	struct sl_store_meta_place places[SL_STORE_PATH_COUNT_MAX];
 	uint32_t count = 0;
 
+	store->meta.header.stale_paths = 0;
 	for (uint32_t i = 0; i < store->path_count; i++) {
+		if (store->paths[i].path == NULL || store->paths[i].is_failed)
+			store->meta.header.stale_paths |= (uint16_t)(1u << i);
 		if (store->paths[i].path != NULL && !store->paths[i].is_failed)
 			places[count++] = (struct sl_store_meta_place){
 				.path = store->paths[i].path, .index = (uint16_t)i};
@@ -234,10 +251,22 @@ static int add_path(struct sl_store *store, struct candidate *candidate, struct 
 	return result == 0 && index > 0 ? sl_store_write_meta(store, err) : result;
 }
 
+// A directory that is empty because the drive that belongs there is missing.
+static bool is_place_of_missing(const struct sl_store *store, const struct candidate *candidate)
+{
+	for (uint32_t i = 0; i < store->path_count; i++) {
+		if (store->paths[i].path == NULL &&
+			strcmp(store->meta.paths[i].path, candidate->path) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int add_paths(struct sl_store *store, struct search *search, struct sl_err *err)
 {
 	for (uint32_t i = 0; i < search->count; i++) {
 		if (!search->candidates[i].has_copy &&
+			!is_place_of_missing(store, &search->candidates[i]) &&
 			add_path(store, &search->candidates[i], err) != 0)
 			return err->code;
 	}

@@ -82,13 +82,15 @@ static int load_lanes(struct sl_store *store, struct sl_err *err)
 			return sl_err_set(err, -EUCLEAN,
 				"%s/" SL_STORE_META_NAME
 				" is CORRUPT: lane %u lies on path %u of %u; restore it from a copy",
-				store->paths[0].path, lane->number, lane->path_index,
+				sl_store_name(store), lane->number, lane->path_index,
 				store->path_count);
-		snprintf(lane->path, sizeof(lane->path), "%s/" SL_LANE_DIR_FORMAT,
-			store->paths[lane->path_index].path, lane->number);
+		if (store->paths[lane->path_index].path != NULL)
+			snprintf(lane->path, sizeof(lane->path), "%s/" SL_LANE_DIR_FORMAT,
+				store->paths[lane->path_index].path, lane->number);
 	}
 	for (uint32_t i = 0; i < store->path_count; i++) {
-		if (check_unnamed_lanes(store, store->paths[i].path, err) != 0)
+		if (store->paths[i].path != NULL &&
+			check_unnamed_lanes(store, store->paths[i].path, err) != 0)
 			return err->code;
 	}
 	return 0;
@@ -170,6 +172,8 @@ int sl_store_recover(struct sl_store *store, struct sl_err *err)
 		};
 	}
 	for (uint32_t i = 0; i < store->lane_count; i++) {
+		if (sl_store_lane_is_missing(&store->lanes[i]))
+			continue;
 		if (recover_lane(store, &store->lanes[i], err) != 0 ||
 			join_lane(store, &store->lanes[i], err) != 0)
 			return err->code;

@@ -46,6 +46,8 @@ static void describe_lane(
 	shm->recovered_batches = lane->recovery.batch_count;
 	shm->recovery_us = lane->recovery.took_us;
 	shm->state = lane->worker_index == SL_LANE_NONE ? SL_LANE_OWNERLESS : SL_LANE_ACTIVE;
+	if (sl_store_lane_is_missing(lane))
+		shm->state = SL_LANE_MISSING;
 }
 
 static int init_lane(struct sl_store *store, struct sl_store_lane *lane, uint32_t index,
@@ -175,9 +177,13 @@ static void publish_partitions(const struct sl_store *store, struct sl_shm *shm)
 
 static void describe_drives(const struct sl_store *store, struct sl_shm *shm)
 {
-	for (uint32_t i = 0; i < store->path_count; i++)
+	for (uint32_t i = 0; i < store->path_count; i++) {
+		bool is_missing = store->paths[i].path == NULL;
+
 		snprintf(shm->drives[i].path, sizeof(shm->drives[i].path), "%s",
-			store->paths[i].path);
+			is_missing ? store->meta.paths[i].path : store->paths[i].path);
+		shm->drives[i].level = is_missing ? SL_DRIVE_MISSING : SL_DRIVE_OK;
+	}
 }
 
 int sl_store_start(struct sl_store *store, const struct sl_store_start *start, struct sl_err *err)

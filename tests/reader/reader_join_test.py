@@ -71,6 +71,16 @@ class JoinTest(DamageTest):
                 self.damaged("partition 0: offsets 3 to 4 are missing between term 1 in lane 0 and "
                              "term 2", position=BLOCK)
 
+    def test_offsets_that_were_jumped_are_not_missing(self):
+        store, first, second = self.two_lanes()
+        self.term_1(store, first, 3)
+        store.place(0, second, 1 << 16, 1 << 48).write_meta()
+        second.open_segment().events(Batch().event(0, b"behind the jump"))
+        self.assertEqual(read(self.folder, "--check")[0], 0)
+        store.place(0, first, (1 << 16) + 1, (1 << 48) + 2).write_meta()
+        self.damaged(f"partition 0: offsets {(1 << 48) + 1} to {(1 << 48) + 1} are missing between "
+                     "term 65536", "lane-00001/0000000000000001.seg", BLOCK)
+
     def test_a_term_that_expired_between_two_others(self):
         store, first, second = self.two_lanes()
         self.term_1(store, first, 3)

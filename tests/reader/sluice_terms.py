@@ -235,7 +235,7 @@ class Join:
             if not term or limit is not None and start is not None and start >= limit:
                 continue
             begins = held.first if held else start
-            if end is not None and begins > end and \
+            if end is not None and begins > end and lower.term >> 16 == term >> 16 and \
                     not (held and (partition, term, begins) in self.heads) and \
                     not (begins == start and self._has_expired_between(lower.term, term, by_term)):
                 raise Damage(lower.file, lower.position, f"partition {partition}: offsets {end} to "
