@@ -200,6 +200,11 @@ static int enter_segment(struct sl_lane_judge *judge)
 		judge->has_whole_head = false;
 		judge->tally = (struct sl_judge_tally){0};
 		judge->judgement->segment_count++;
+		judge->takeover = (struct sl_takeover){0};
+		if (!judge->file->is_sealed)
+			result = sl_lane_judge_find_takeover(judge);
+		if (result < 0)
+			return result;
 		sl_lane_judge_index_open(judge);
 		sl_read_ahead_begin(config->reader, judge->file->fd, 0, judge->end);
 		return 1;
@@ -231,6 +236,19 @@ static void leave_segment(struct sl_lane_judge *judge)
 	judge->index++;
 }
 
+// After a failed write a lane goes on in its next segment, at the number of the failed batch:
+// whatever this one, which has no footer, holds from there on was written again.
+static bool is_taken_over(const struct sl_lane_judge *judge, const struct sl_batch_header *batch)
+{
+	const struct sl_takeover *takeover = &judge->takeover;
+
+	if (takeover->number == 0 || batch->number < takeover->number)
+		return false;
+	return !judge->is_chained || judge->last_number + 1 != takeover->number ||
+		(takeover->prev_body_crc == judge->last_body_crc &&
+			takeover->epoch >= judge->last_epoch);
+}
+
 static int judge_segment(struct sl_lane_judge *judge)
 {
 	int result = 0;
@@ -247,6 +265,8 @@ static int judge_segment(struct sl_lane_judge *judge)
 				judge->file->path, judge->position);
 		if (verdict != SL_BATCH_OK)
 			result = sl_lane_judge_break(judge, verdict);
+		else if (is_taken_over(judge, batch))
+			judge->position = judge->end;
 		else if (sl_lane_judge_follows(judge, batch))
 			result = accept(judge, batch);
 		else if (judge->position == 0 && batch->number > judge->last_number + 1 &&

@@ -12,6 +12,7 @@
 // A run takes 12 bytes at least.
 #define EVENT_BYTES_MIN sizeof(struct sl_run_header)
 
+// *file is NULL when it is not 0.
 static int open_later(struct sl_lane_judge *judge, size_t index, struct sl_segment_file **file)
 {
 	int result = sl_segment_file_open(file, judge->config->path, judge->config->lane,
@@ -19,6 +20,30 @@ static int open_later(struct sl_lane_judge *judge, size_t index, struct sl_segme
 
 	// One whose length is wrong is found when its turn comes.
 	return result == -EBADMSG ? -ENOENT : result;
+}
+
+int sl_lane_judge_find_takeover(struct sl_lane_judge *judge)
+{
+	int result = 0;
+
+	judge->takeover.number = 0;
+	for (size_t i = judge->index + 1; result == 0 && i < judge->segments.count; i++) {
+		struct sl_takeover takeover;
+		struct sl_segment_file *file;
+
+		result = open_later(judge, i, &file);
+		if (result == -ENOENT) {
+			result = 0;
+			continue;
+		}
+		if (result == 0)
+			result = sl_takeover_read(file, &takeover, judge->err);
+		sl_segment_file_close(file);
+		if (result == 0 && takeover.number != 0 &&
+			(judge->takeover.number == 0 || takeover.number <= judge->takeover.number))
+			judge->takeover = takeover;
+	}
+	return result;
 }
 
 // The header of the first batch of a later segment. 1 with *head, 0 when it does not check.

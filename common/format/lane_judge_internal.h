@@ -5,6 +5,7 @@
 #pragma once
 
 #include "format/lane_judge.h"
+#include "format/lane_reader.h"
 #include "format/segment_file.h"
 #include "format/segment_index.h"
 #include "format/segment_list.h"
@@ -38,6 +39,7 @@ struct sl_lane_judge {
 	bool has_index;
 	uint32_t index_batch;
 	uint64_t index_entry_count;
+	struct sl_takeover takeover; // the lowest behind file, while that is not sealed
 	bool has_whole_head; // of the segment at hand
 	bool is_done; // the log has ended, or number_max was seen
 	// The chain so far.
@@ -63,6 +65,9 @@ enum sl_batch_verdict sl_lane_judge_look(struct sl_lane_judge *judge, uint64_t p
 	bool only_header, const struct sl_batch_header **batch);
 
 bool sl_lane_judge_follows(const struct sl_lane_judge *judge, const struct sl_batch_header *batch);
+
+// Sets judge->takeover. 0 or a negative errno.
+int sl_lane_judge_find_takeover(struct sl_lane_judge *judge);
 
 // What does not check stands at the judge's position: the end of the log, the end of the segment,
 // or a hole, behind which the judge then stands. Returns 0 or a negative errno.

@@ -18,6 +18,11 @@ struct sl_takeover {
 	uint32_t prev_body_crc;
 };
 
+// What the head of this segment takes over: *takeover is zeroed when its checkpoint is not whole.
+// Returns 0 or a negative errno with err filled.
+int sl_takeover_read(
+	struct sl_segment_file *file, struct sl_takeover *takeover, struct sl_err *err);
+
 // Batches that a reader remembers, for going back: more than a lane has under way.
 #define SL_LANE_READER_RECENT_COUNT 128
 

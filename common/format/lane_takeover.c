@@ -5,8 +5,7 @@
 
 #include <errno.h>
 
-// The first batch of a segment, when its checkpoint is whole.
-static int read_head(struct sl_segment_file *file, struct sl_takeover *takeover, struct sl_err *err)
+int sl_takeover_read(struct sl_segment_file *file, struct sl_takeover *takeover, struct sl_err *err)
 {
 	struct sl_takeover head = {0};
 	uint64_t position = 0, number = 0;
@@ -47,7 +46,7 @@ int sl_lane_reader_find_takeover(struct sl_lane_reader *reader, struct sl_err *e
 		if (result == -ENOENT)
 			continue;
 		if (result == 0)
-			result = read_head(file, &takeover, err);
+			result = sl_takeover_read(file, &takeover, err);
 		sl_segment_file_close(file);
 		if (result < 0)
 			return result;

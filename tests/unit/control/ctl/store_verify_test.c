@@ -374,6 +374,34 @@ static void a_running_store_is_judged_up_to_its_watermark(void)
 	sl_test_store_destroy(&made);
 }
 
+// A write that failed, and landed all the same: the next segment has it again.
+static void what_a_later_segment_takes_over_is_no_damage(void)
+{
+	const struct sl_partition_state states[] = {state(0, 1, 0, 30), state(1, 1, 0, 6)};
+	struct sl_judgement judgement;
+	uint64_t number;
+	uint32_t prev_body_crc;
+
+	make_three_segments();
+	number = made.lanes[0].number;
+	prev_body_crc = made.lanes[0].prev_body_crc;
+	sl_test_events_write(&made, 0, 0, 1, 30, 5);
+	sl_test_events_write(&made, 0, 0, 1, 35, 5);
+	made.lanes[0].number = number;
+	made.lanes[0].prev_body_crc = prev_body_crc;
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, states, 2);
+	sl_test_events_write(&made, 0, 0, 1, 30, 5);
+	sl_test_events_write(&made, 0, 0, 1, 35, 5);
+	made.lanes[0].durable_mark = made.lanes[0].number - 1;
+	sl_test_events_write(&made, 0, 0, 1, 40, 5);
+	judge(&judgement);
+	CU_ASSERT_EQUAL(damage_count(&judgement), 0);
+	CU_ASSERT_EQUAL(judgement.event_count, 51);
+	sl_judgement_free(&judgement);
+	sl_test_store_destroy(&made);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_whole_store_is_sound),
 	SL_TEST(every_bit_flip_of_a_header_is_found),
@@ -391,5 +419,6 @@ static const struct sl_test tests[] = {
 	SL_TEST(lanes_that_contradict_each_other_are_found),
 	SL_TEST(the_command_says_the_first_or_all),
 	SL_TEST(a_running_store_is_judged_up_to_its_watermark),
+	SL_TEST(what_a_later_segment_takes_over_is_no_damage),
 };
 SL_SUITE(control_ctl_store_verify);
