@@ -69,7 +69,6 @@ struct sl_worker {
 	// Written by the lcore.
 	struct sl_append append;
 	uint64_t gaps_due_ns; // when gaps are looked for next
-	bool has_gaps_waiting; // some found no room, and there will be some
 	int32_t submit_error; // negative errno while io takes no writes, else 0; read by the main
 			      // lcore, which says so when it lasts
 };

@@ -37,18 +37,6 @@ static bool write_gap(struct sl_worker *worker, const struct sl_gap_table *table
 	return false;
 }
 
-// Writes under way will make room.
-static bool will_have_room(const struct sl_worker *worker)
-{
-	for (uint32_t i = 0; i < worker->lane_count; i++) {
-		const struct sl_lane *lane = worker->lanes[i];
-
-		if (!lane->failed && (lane->unretired > 0 || lane->full_segment != NULL))
-			return true;
-	}
-	return false;
-}
-
 static uint32_t write_table(
 	struct sl_worker *worker, struct sl_gap_table *table, uint64_t now_ns, bool *has_room)
 {
@@ -77,9 +65,8 @@ uint32_t sl_worker_write_gaps(struct sl_worker *worker, uint64_t now_ns)
 	for (uint32_t i = 0; i < worker->gap_table_count; i++)
 		written_count += write_table(worker, worker->gap_tables[i], now_ns, &has_room);
 	worker->counters->gap_runs += written_count;
-	worker->has_gaps_waiting = !has_room && will_have_room(worker);
-	// Without room the next turn tries again: what a full lane refused is known only when it
-	// has some.
+	// Without room the next turn tries again. A drain needs no more: a lane that has no room
+	// but will have some is not quiet.
 	if (has_room)
 		worker->gaps_due_ns = now_ns + GAP_INTERVAL_NS;
 	return written_count;

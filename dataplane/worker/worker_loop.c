@@ -151,7 +151,7 @@ bool sl_worker_rings_are_empty(const struct sl_worker *worker)
 
 bool sl_worker_is_drained(const struct sl_worker *worker)
 {
-	if (!sl_worker_rings_are_empty(worker) || worker->has_gaps_waiting)
+	if (!sl_worker_rings_are_empty(worker))
 		return false;
 	for (uint32_t i = 0; i < worker->lane_count; i++) {
 		if (!sl_lane_is_quiet(worker->lanes[i]))
