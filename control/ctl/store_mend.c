@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ctl/store_mend_internal.h"
 
+#include "format/lane_reader.h"
 #include "format/segment_index_build.h"
 #include "format/segment_list.h"
 
@@ -167,6 +168,36 @@ static uint64_t gone_bytes(const struct sl_mend *mend)
 	return (numbers + 4) * SL_BLOCK_BYTES + SL_ALIGN_UP(records, (uint64_t)SL_BLOCK_BYTES) * 2;
 }
 
+// What a later segment has taken over is no part of this one (docs/format.md, "The chain").
+static int find_number_end(struct sl_mend_copy *copy)
+{
+	const struct sl_mend *mend = copy->mend;
+	struct sl_segment_list list;
+	int result = sl_segment_list_read(&list, mend->lane_path, copy->err);
+
+	copy->number_end = UINT64_MAX;
+	for (size_t i = 0; result == 0 && i < list.count; i++) {
+		struct sl_takeover takeover = {0};
+		struct sl_segment_file *file;
+
+		if (list.numbers[i] <= mend->segment)
+			continue;
+		result = sl_segment_file_open(&file, mend->lane_path, mend->lane, list.numbers[i],
+			mend->salt_crc, copy->err);
+		if (result == -EBADMSG) {
+			result = 0;
+			continue;
+		}
+		if (result == 0)
+			result = sl_takeover_read(file, &takeover, copy->err);
+		sl_segment_file_close(file);
+		if (takeover.number != 0)
+			copy->number_end = SL_MIN(copy->number_end, takeover.number);
+	}
+	sl_segment_list_free(&list);
+	return result;
+}
+
 static int make(struct sl_mend_copy *copy, int source)
 {
 	const struct sl_mend *mend = copy->mend;
@@ -190,6 +221,8 @@ static int make(struct sl_mend_copy *copy, int source)
 		result = fail(copy, -errno, "set the length of");
 	for (size_t i = 0; result == 0 && i < mend->finding_count; i++)
 		result = sl_mend_fill(copy, mend->findings[i]);
+	if (result == 0)
+		result = find_number_end(copy);
 	if (result == 0)
 		result = sl_mend_walk(copy);
 	if (result == 0 && copy->first_number == 0)
@@ -306,7 +339,9 @@ int sl_mend_footer(const struct sl_mend *mend, struct sl_err *err)
 		result = sl_err_set(err, -ENOMEM, "no memory to mend %s", copy.path);
 	} else {
 		copy.file_bytes = (uint64_t)status.st_size;
-		result = sl_mend_walk(&copy);
+		result = find_number_end(&copy);
+		if (result == 0)
+			result = sl_mend_walk(&copy);
 	}
 	if (result == 0)
 		result = remove_index(mend, err);

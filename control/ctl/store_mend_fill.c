@@ -192,6 +192,8 @@ int sl_mend_walk(struct sl_mend_copy *copy)
 			(batch->number != copy->last_number + 1 ||
 				batch->prev_body_crc != copy->last_body_crc))
 			break;
+		if (batch->number >= copy->number_end)
+			break;
 		result = sl_mend_read(copy, copy->end_position, sl_batch_block_bytes(batch));
 		if (result < 0)
 			return result;

@@ -254,6 +254,32 @@ static void a_footer_is_written_anew_without_a_loss(void)
 	sl_test_store_destroy(&made);
 }
 
+// Behind the end of a sealed segment there may be whole batches that were written again elsewhere.
+static void a_new_footer_ends_where_the_next_segment_takes_over(void)
+{
+	const struct sl_partition_state states[] = {state(0, 1, 0, 30), state(1, 1, 0, 6)};
+	struct sl_test_lane before;
+
+	make_three_segments();
+	before = made.lanes[0];
+	sl_test_events_write(&made, 0, 0, 1, 30, 5);
+	made.lanes[0].number = before.number;
+	made.lanes[0].prev_body_crc = before.prev_body_crc;
+	made.lanes[0].position = before.position;
+	made.lanes[0].event_count = before.event_count;
+	sl_test_segment_seal(&made, 0);
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, states, 2);
+	made.lanes[0].durable_mark = made.lanes[0].number - 1;
+	sl_test_events_write(&made, 0, 0, 1, 30, 5);
+	CU_ASSERT(is_sound());
+	sl_test_segment_flip(&made, 0, 3, SL_TEST_SEGMENT_BYTES - SL_BLOCK_BYTES + 60);
+	CU_ASSERT_EQUAL(RUN(sl_ctl_store_repair, made.path)->code, SL_CTL_OK);
+	CU_ASSERT(is_sound());
+	CU_ASSERT_EQUAL(read_all().event_count, ALL_EVENTS);
+	sl_test_store_destroy(&made);
+}
+
 static void a_checkpoint_is_made_anew_without_a_loss(void)
 {
 	make_marked_store();
@@ -386,6 +412,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_truncated_segment_keeps_what_is_left),
 	SL_TEST(a_lost_end_skips_what_may_have_been_there),
 	SL_TEST(a_footer_is_written_anew_without_a_loss),
+	SL_TEST(a_new_footer_ends_where_the_next_segment_takes_over),
 	SL_TEST(a_checkpoint_is_made_anew_without_a_loss),
 	SL_TEST(a_lost_lane_meta_gets_an_epoch_above_all),
 	SL_TEST(a_slot_of_store_meta_is_written_anew),
