@@ -17,6 +17,21 @@ class Wrong(Failed):
     """The appliance has broken its promise."""
 
 
+class Unusable(Exception):
+    """A reader broke down: no verdict on the appliance, whatever the row hoped for."""
+
+
+def _reader_says(status, error):
+    """Raises when the independent reader finds damage, or nothing that counts as a finding. False when
+    it meets no store."""
+    text = error.decode(errors="replace")
+    if status == 1 and text.startswith("damage:"):
+        raise Wrong(f"the independent reader: {text[-500:]}")
+    if status not in (0, 3):
+        raise Unusable(f"the independent reader ended with {status}: {text[-2000:]}")
+    return status == 0
+
+
 class Sent:
     """Every payload that has left a producer: {payload: (flow, number within the flow)}."""
 
@@ -71,8 +86,8 @@ def read(rig, store, scratch):
         output, error = reader.communicate()
         payloads.append((output.splitlines(), reader.returncode, error))
     error = own.communicate()[1]
-    if own.returncode != 0:
-        raise Wrong(f"the independent reader: {error.decode()[-500:]}")
+    if not _reader_says(own.returncode, error):
+        raise Wrong(f"there is no store: {error.decode()[-500:]}")
     with open(summary, encoding="utf-8") as file:
         streams = json.load(file)["streams"]
     held = {entry["partition"]: entry for entry in streams[0]["partitions"]}
@@ -89,11 +104,12 @@ def read(rig, store, scratch):
 
 def check_image(rig, store):
     """A store that nothing has repaired must be readable as it is. False when there is none yet."""
-    done = subprocess.run([sys.executable, rig.reader, store, "--check"], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, check=False)
-    if done.returncode == 1:
-        raise Wrong(f"before recovery, the independent reader: {done.stderr.decode()[-500:]}")
-    return done.returncode == 0
+    reader = _start(sys.executable, rig.reader, store, "--check")
+    error = reader.communicate()[1]
+    try:
+        return _reader_says(reader.returncode, error)
+    except Wrong as wrong:
+        raise Wrong(f"before recovery, {wrong}") from None
 
 
 def check_sent(contents, sent):

@@ -55,3 +55,18 @@ class Judge(unittest.TestCase):
 
     def test_another_event_behind_the_promise_is_not(self):
         self.judge(contents(b"a", b"c"), 1, {0: {1: b"b"}})
+
+
+class Reader(unittest.TestCase):
+    def test_damage_is_a_verdict(self):
+        with self.assertRaises(oracle.Wrong):
+            oracle._reader_says(1, b"damage: batch 7\n")
+
+    def test_a_reader_that_breaks_down_is_none(self):
+        for status, error in ((1, b"Traceback (most recent call last):"), (2, b"usage"), (-11, b"")):
+            with self.assertRaises(oracle.Unusable):
+                oracle._reader_says(status, error)
+
+    def test_a_place_without_a_store_is_none(self):
+        self.assertFalse(oracle._reader_says(3, b"error: no store"))
+        self.assertTrue(oracle._reader_says(0, b""))

@@ -14,7 +14,7 @@ import time
 
 PARTITIONS = 4
 SEGMENT_BYTES = 16 << 20
-HANG_SECONDS = 60  # ends what hangs; no verdict on how fast anything is
+HANG_SECONDS = int(os.environ.get("BATTERY_HANG_SECONDS", 60))  # ends what hangs; no verdict on how fast anything is
 RUNTIME_DIR = "/run/sluice"
 APPLIANCE_ADDRESS, STREAM_PORT = "10.99.0.1", 5000
 PR_SET_PDEATHSIG = 1
@@ -208,9 +208,10 @@ class Appliance:
         stats = self.ask("stats")
         return stats["totals"]["stored"] if stats else 0
 
-    def dropped(self, reason):
-        return sum(entry["count"] for entry in self.ask("drops")["reasons"]
-                   if entry["reason"] == reason)
+    def events(self):
+        """Received, stored or not."""
+        stats = self.ask("stats")
+        return stats["totals"]["events"] if stats else 0
 
     def figures(self):
         """Its shared memory, alive or killed."""
@@ -347,7 +348,13 @@ class Disk:
         self.process = spawn(command, f"{folder}/fuse_disk.log")
         wait_until("the disk is there", lambda: os.path.exists(f"{self.fuse}/disk"),
                    lambda: self.process.poll() is None)
+        self.options = mount_options
         self.mounted = Mounted(f"{self.fuse}/disk", self.path, mount_options)
+
+    def remount(self):
+        """As after a restart of the machine: the file system replays its journal."""
+        self.mounted.unmount()
+        self.mounted = Mounted(f"{self.fuse}/disk", self.path, self.options)
 
     def __enter__(self):
         return self
