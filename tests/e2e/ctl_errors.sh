@@ -30,7 +30,7 @@ fails 2 "--from: value '12x'" read plays --from 12x
 fails 2 "--from: value '99999999999999999999'" read plays --from 99999999999999999999
 fails 2 "--partition: value '65536'" read plays --partition 65536
 fails 2 "--count: value '0'" read plays --count 0
-fails 2 "must be raw, lines or json" read plays --format xml
+fails 2 "must be raw, lines, text or json" read plays --format xml
 fails 2 'must name a directory' read plays --store ''
 fails 2 'a command is missing' config
 fails 2 "unknown command 'chekc'" config chekc "$work/config.yaml"
