@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,7 +211,11 @@ static int serve(struct disk *disk, char *program, const char *mount_point)
 		goto destroy_session;
 	if (fuse_session_mount(session, mount_point) != 0)
 		goto remove_handlers;
-	status = fuse_session_loop(session) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	// A mount namespace of its own, from before anything is mounted on the disk: else the end
+	// of all processes of the other one could leave it to unmount what it serves, and wait for
+	// itself.
+	if (unshare(CLONE_NEWNS) == 0)
+		status = fuse_session_loop(session) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	fuse_session_unmount(session);
 remove_handlers:
 	fuse_remove_signal_handlers(session);

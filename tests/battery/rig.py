@@ -379,3 +379,4 @@ class Disk:
         finally:
             self.process.terminate()
             self.process.wait(HANG_SECONDS)
+            run("umount", self.fuse)  # its own mount namespace ended without this one
