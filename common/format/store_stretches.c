@@ -46,12 +46,14 @@ void sl_store_stretches_destroy(struct sl_store_stretches *all)
 static bool add(
 	struct sl_store_stretches *all, uint16_t partition_number, const struct stretch *stretch)
 {
-	struct partition *partition = &all->partitions[partition_number];
-	struct stretch *last = partition->stretches + partition->count - 1;
+	struct partition *partition;
+	struct stretch *last;
 
 	if (partition_number >= all->meta->header.partition_count || stretch->first == stretch->end)
 		return true; // the lane's judge has said so
-	if (partition->count > 0 && last->term == stretch->term && last->lane == stretch->lane &&
+	partition = &all->partitions[partition_number];
+	last = partition->count > 0 ? &partition->stretches[partition->count - 1] : NULL;
+	if (last != NULL && last->term == stretch->term && last->lane == stretch->lane &&
 		last->end == stretch->first) {
 		last->end = stretch->end;
 		return true;

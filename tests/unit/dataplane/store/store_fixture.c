@@ -129,7 +129,7 @@ void sl_store_fixture_run(struct sl_store_fixture *fixture)
 		CU_FAIL_FATAL(err.text);
 }
 
-void sl_store_fixture_kill(struct sl_store_fixture *fixture)
+void sl_store_fixture_close(struct sl_store_fixture *fixture)
 {
 	for (uint32_t i = 0; i < fixture->store.lane_count; i++) {
 		struct sl_io *io = fixture->store.lanes[i].lane.io;
@@ -137,7 +137,6 @@ void sl_store_fixture_kill(struct sl_store_fixture *fixture)
 		if (io != NULL)
 			io->ops->destroy(io);
 	}
-	fixture->store.is_new = false; // who is killed cleans nothing up
 	sl_store_close(&fixture->store, free);
 	free(fixture->shm.lanes);
 	free(fixture->shm.partitions);
@@ -146,7 +145,13 @@ void sl_store_fixture_kill(struct sl_store_fixture *fixture)
 	fixture->is_open = false;
 }
 
-void sl_store_fixture_stop(struct sl_store_fixture *fixture)
+void sl_store_fixture_kill(struct sl_store_fixture *fixture)
+{
+	fixture->store.is_new = false; // who is killed cleans nothing up
+	sl_store_fixture_close(fixture);
+}
+
+void sl_store_fixture_end(struct sl_store_fixture *fixture)
 {
 	struct sl_err err = {0};
 
@@ -158,6 +163,11 @@ void sl_store_fixture_stop(struct sl_store_fixture *fixture)
 		lane->io = NULL;
 	}
 	CU_ASSERT_EQUAL(sl_store_stop(&fixture->store, &err), 0);
+}
+
+void sl_store_fixture_stop(struct sl_store_fixture *fixture)
+{
+	sl_store_fixture_end(fixture);
 	sl_store_fixture_kill(fixture);
 }
 

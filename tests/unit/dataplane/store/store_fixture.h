@@ -40,8 +40,12 @@ int sl_store_fixture_open(struct sl_store_fixture *fixture, struct sl_err *err);
 int sl_store_fixture_start(struct sl_store_fixture *fixture, struct sl_err *err);
 // Both, asserted.
 void sl_store_fixture_run(struct sl_store_fixture *fixture);
-// Clean stop and close, asserted.
+// Clean stop, asserted.
+void sl_store_fixture_end(struct sl_store_fixture *fixture);
+// The same, and close.
 void sl_store_fixture_stop(struct sl_store_fixture *fixture);
+// After a start that has failed; what it has made is taken back.
+void sl_store_fixture_close(struct sl_store_fixture *fixture);
 // As a kill does: files closed, nothing said.
 void sl_store_fixture_kill(struct sl_store_fixture *fixture);
 

@@ -273,8 +273,8 @@ static void a_first_start_that_fails_takes_all_paths_back(void)
 	fixture.begin_count_max = 2;
 	CU_ASSERT_EQUAL_FATAL(sl_store_fixture_open(&fixture, &err), 0);
 	CU_ASSERT_EQUAL(sl_store_fixture_start(&fixture, &err), -ENOMEM);
-	CU_ASSERT_EQUAL(sl_store_stop(&fixture.store, &err), 0);
-	sl_store_close(&fixture.store, free);
+	sl_store_fixture_end(&fixture);
+	sl_store_fixture_close(&fixture);
 	fixture.is_open = false;
 	for (uint32_t i = 0; i < 3; i++) {
 		CU_ASSERT_EQUAL(rmdir(fixture.config.store.paths[i]), 0);

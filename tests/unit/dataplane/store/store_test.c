@@ -279,9 +279,9 @@ static void a_first_start_that_fails_leaves_the_directory_as_it_was(void)
 	CU_ASSERT_EQUAL_FATAL(sl_store_fixture_open(&fixture, &err), 0);
 	CU_ASSERT_EQUAL(sl_store_fixture_start(&fixture, &err), -ENOMEM);
 	CU_ASSERT_EQUAL(access(in_store("lane-00001"), F_OK), 0);
-	CU_ASSERT_EQUAL(sl_store_stop(&fixture.store, &err), 0);
+	sl_store_fixture_end(&fixture);
 	CU_ASSERT(fixture.store.is_new);
-	sl_store_close(&fixture.store, free);
+	sl_store_fixture_close(&fixture);
 	CU_ASSERT_EQUAL(rmdir(fixture.path), 0); // it is empty
 	CU_ASSERT_EQUAL_FATAL(mkdir(fixture.path, 0750), 0);
 	// A store that was there before is not touched.
@@ -294,7 +294,7 @@ static void a_first_start_that_fails_leaves_the_directory_as_it_was(void)
 	fixture.begin_count_max = 0;
 	CU_ASSERT_EQUAL_FATAL(sl_store_fixture_open(&fixture, &err), 0);
 	CU_ASSERT_EQUAL(sl_store_fixture_start(&fixture, &err), -ENOMEM);
-	sl_store_close(&fixture.store, free);
+	sl_store_fixture_close(&fixture);
 	fixture.is_open = false;
 	sl_store_fixture_expect_dense(&fixture, (const uint64_t[]){0, 5, 0, 0, 0, 0}, 6);
 	sl_store_fixture_fini(&fixture);
@@ -311,7 +311,7 @@ static void a_first_start_that_cannot_be_taken_back_can_be_repeated(void)
 	CU_ASSERT_EQUAL(sl_store_fixture_start(&fixture, &err), -ENOMEM);
 	// No file: it cannot be unlinked.
 	CU_ASSERT_EQUAL_FATAL(mkdir(in_store("lane-00000/0000000000000001.seg"), 0750), 0);
-	sl_store_close(&fixture.store, free);
+	sl_store_fixture_close(&fixture);
 	CU_ASSERT_EQUAL(access(in_store("store.meta"), F_OK), 0);
 	CU_ASSERT_EQUAL_FATAL(rmdir(in_store("lane-00000/0000000000000001.seg")), 0);
 	fixture.is_short_of_memory = false;
