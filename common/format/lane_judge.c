@@ -214,7 +214,6 @@ static int enter_segment(struct sl_lane_judge *judge)
 
 static void leave_segment(struct sl_lane_judge *judge)
 {
-	bool is_early = judge->index + 2 < judge->segments.count;
 	int error;
 	uint64_t unreadable;
 
@@ -226,7 +225,7 @@ static void leave_segment(struct sl_lane_judge *judge)
 		check_footer(judge);
 	else if (!judge->file->is_sealed && !judge->file->is_shortened)
 		check_footer_block(judge);
-	if (!judge->file->is_sealed && is_early)
+	if (!judge->file->is_sealed && judge->later_count >= 2)
 		find(judge, SL_FINDING_UNSEALED, SL_FINDING_ROT,
 			sl_segment_file_usable_bytes(judge->file),
 			"it has no footer, but two later segments exist");

@@ -27,6 +27,7 @@ int sl_lane_judge_find_takeover(struct sl_lane_judge *judge)
 	int result = 0;
 
 	judge->takeover.number = 0;
+	judge->later_count = 0;
 	for (size_t i = judge->index + 1; result == 0 && i < judge->segments.count; i++) {
 		struct sl_takeover takeover;
 		struct sl_segment_file *file;
@@ -39,6 +40,7 @@ int sl_lane_judge_find_takeover(struct sl_lane_judge *judge)
 		if (result == 0)
 			result = sl_takeover_read(file, &takeover, judge->err);
 		sl_segment_file_close(file);
+		judge->later_count += result == 0 && takeover.number != 0;
 		if (result == 0 && takeover.number != 0 &&
 			(judge->takeover.number == 0 || takeover.number <= judge->takeover.number))
 			judge->takeover = takeover;

@@ -40,6 +40,8 @@ struct sl_lane_judge {
 	uint32_t index_batch;
 	uint64_t index_entry_count;
 	struct sl_takeover takeover; // the lowest behind file, while that is not sealed
+	uint32_t later_count; // segments behind file that count, while that is not sealed; spares
+			      // do not
 	bool has_whole_head; // of the segment at hand
 	bool is_done; // the log has ended, or number_max was seen
 	// The chain so far.

@@ -65,6 +65,43 @@ static void a_whole_store_is_sound(void)
 	sl_test_store_destroy(&made);
 }
 
+// One that counts: it opens with a whole checkpoint.
+static void open_segment(void)
+{
+	const struct sl_partition_state states[] = {state(0, 1, 0, 30), state(1, 1, 0, 6)};
+
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, states, 2);
+}
+
+// What a kill leaves between a roll and the old segment's footer.
+static void two_segments_and_a_spare_may_be_without_a_footer(void)
+{
+	struct sl_judgement judgement;
+
+	make_three_segments();
+	open_segment();
+	sl_test_segment_open(&made, 0);
+	judge(&judgement);
+	CU_ASSERT_EQUAL(damage_count(&judgement), 0);
+	sl_judgement_free(&judgement);
+	sl_test_store_destroy(&made);
+}
+
+static void a_third_segment_without_a_footer_is_damage(void)
+{
+	struct sl_judgement judgement;
+
+	make_three_segments();
+	open_segment();
+	open_segment();
+	judge(&judgement);
+	CU_ASSERT_EQUAL(find(&judgement, SL_FINDING_UNSEALED)->kind, SL_FINDING_UNSEALED);
+	CU_ASSERT_EQUAL(damage_count(&judgement), 1);
+	sl_judgement_free(&judgement);
+	sl_test_store_destroy(&made);
+}
+
 // The reader must say the same, and must never hand out a wrong byte.
 static void expect_found(const char *what, uint64_t number)
 {
@@ -404,6 +441,8 @@ static void what_a_later_segment_takes_over_is_no_damage(void)
 
 static const struct sl_test tests[] = {
 	SL_TEST(a_whole_store_is_sound),
+	SL_TEST(two_segments_and_a_spare_may_be_without_a_footer),
+	SL_TEST(a_third_segment_without_a_footer_is_damage),
 	SL_TEST(every_bit_flip_of_a_header_is_found),
 	SL_TEST(sampled_bit_flips_of_bodies_are_found),
 	SL_TEST(every_bit_flip_of_a_footer_is_found),
