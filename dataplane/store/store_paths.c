@@ -232,10 +232,11 @@ int sl_store_write_meta(struct sl_store *store, struct sl_err *err)
 	return sl_store_meta_write_all(&store->meta, places, count, err);
 }
 
-// The new path's copy is there before another one counts it.
+// The new path's copy is there before another one counts it: one that cannot be written is not.
 static int add_path(struct sl_store *store, struct candidate *candidate, struct sl_err *err)
 {
 	uint32_t index = store->path_count;
+	uint16_t path_count = store->meta.header.path_count;
 	int result;
 
 	if (index == SL_STORE_PATH_COUNT_MAX)
@@ -243,12 +244,17 @@ static int add_path(struct sl_store *store, struct candidate *candidate, struct 
 			"%s:%u: store.paths: the store has %u paths already, the most there may be; '%s' cannot be added",
 			store->config->path, store->config->store.line, index, candidate->path);
 	take_path(store, index, candidate);
-	store->meta.header.path_count = (uint16_t)++store->path_count;
 	record_path(store, index);
 	sl_log_notice("store", "new path %u of the store: %s", index, store->paths[index].path);
+	store->meta.header.path_count = (uint16_t)(index + 1);
 	store->meta.header.path_index = (uint16_t)index;
 	result = sl_store_meta_write(&store->meta, store->paths[index].path, err);
-	return result == 0 && index > 0 ? sl_store_write_meta(store, err) : result;
+	if (result != 0) {
+		store->meta.header.path_count = path_count;
+		return result;
+	}
+	store->path_count++;
+	return index > 0 ? sl_store_write_meta(store, err) : 0;
 }
 
 // A directory that is empty because the drive that belongs there is missing.

@@ -71,6 +71,7 @@ static int remove_folders(struct sl_store *store, uint16_t path_index)
 	return result;
 }
 
+// On the drive before another path's copy goes.
 static int remove_path(struct sl_store *store, uint16_t path_index)
 {
 	const char *path = store->paths[path_index].path;
@@ -81,7 +82,30 @@ static int remove_path(struct sl_store *store, uint16_t path_index)
 		result = sl_segment_sync_directory(path, &err);
 	if (result == 0)
 		result = remove_file(path, SL_STORE_META_NAME);
-	return result == 0 ? remove_file(path, SL_STORE_LOCK_NAME) : result;
+	if (result == 0)
+		result = remove_file(path, SL_STORE_LOCK_NAME);
+	return result == 0 ? sl_segment_sync_directory(path, &err) : result;
+}
+
+// The one whose copy could not be written: it may be there all the same.
+static int remove_uncounted_path(struct sl_store *store)
+{
+	uint32_t index = store->path_count;
+
+	if (index == SL_STORE_PATH_COUNT_MAX || store->paths[index].path == NULL)
+		return 0;
+	return remove_path(store, (uint16_t)index);
+}
+
+static int empty_lanes(struct sl_store *store)
+{
+	int result = 0;
+
+	for (uint32_t i = 0; result == 0 && i < SL_LANE_COUNT_MAX; i++) {
+		if (was_made(store, i))
+			result = empty_lane(store->lanes[i].path, SL_LANE_META_NAME);
+	}
+	return result;
 }
 
 // Another store from here on, for the epochs of its lanes begin again; on the first path alone, so
@@ -97,24 +121,29 @@ static int forget_other_paths(struct sl_store *store)
 	return result == 0 ? sl_store_meta_write(&store->meta, store->paths[0].path, &err) : result;
 }
 
-// Each step leaves a store that can be started, so that a failure or a kill in between harms
-// nothing: lanes without segments, copies of store.meta that name no lanes, one of them that counts
-// itself alone, folders that it does not name and that hold no segments, and nothing.
-int sl_store_remove(struct sl_store *store)
+static int forget_lanes(struct sl_store *store)
 {
 	struct sl_err err = {0};
-	int result = 0;
+	int result = empty_lanes(store);
 
-	for (uint32_t i = 0; result == 0 && i < SL_LANE_COUNT_MAX; i++) {
-		if (was_made(store, i))
-			result = empty_lane(store->lanes[i].path, SL_LANE_META_NAME);
-	}
 	if (result == 0)
 		result = sl_store_meta_resize(&store->meta, 0, 0, 0, 0);
-	if (result == 0)
-		result = sl_store_write_meta(store, &err);
-	if (result == 0)
-		result = forget_other_paths(store);
+	return result == 0 ? sl_store_write_meta(store, &err) : result;
+}
+
+// Each step leaves a store that can be started, so that a failure, a kill or a power cut in between
+// harms nothing: lanes without segments, copies of store.meta that name no lanes, one of them that
+// counts itself alone and has the highest generation, folders that it does not name and that hold
+// no segments, and nothing. Each is on the drive before the next is begun.
+int sl_store_remove(struct sl_store *store)
+{
+	int result = remove_uncounted_path(store);
+
+	if (result == 0 && store->path_count > 0) {
+		result = forget_lanes(store);
+		if (result == 0)
+			result = forget_other_paths(store);
+	}
 	for (uint32_t i = store->path_count; result == 0 && i-- > 0;)
 		result = remove_path(store, (uint16_t)i);
 	if (result != 0)

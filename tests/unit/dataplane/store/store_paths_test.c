@@ -302,6 +302,36 @@ static void a_first_start_that_fails_takes_all_paths_back(void)
 	sl_store_fixture_fini(&fixture);
 }
 
+static void a_path_whose_first_copy_cannot_be_written_is_not_counted(void)
+{
+	char copy[80];
+
+	make_store(2);
+	snprintf(copy, sizeof(copy), "%s/store.meta", fixture.config.store.paths[1]);
+	CU_ASSERT_EQUAL_FATAL(symlink("nowhere/store.meta", copy), 0);
+	expect_refusal(-ENOENT, "cannot open");
+	for (uint32_t i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL(rmdir(fixture.config.store.paths[i]), 0);
+		mkdir(fixture.config.store.paths[i], 0750);
+	}
+	// Nor when the store is there already: without it, the start is as before.
+	fixture.config.store.path_count = 1;
+	sl_store_fixture_run(&fixture);
+	write_everywhere();
+	sl_store_fixture_stop(&fixture);
+	fixture.config.store.path_count = 2;
+	CU_ASSERT_EQUAL_FATAL(symlink("nowhere/store.meta", copy), 0);
+	expect_refusal(-ENOENT, "cannot open");
+	unlink(copy);
+	fixture.config.store.path_count = 1;
+	sl_store_fixture_run(&fixture);
+	write_everywhere();
+	sl_store_fixture_stop(&fixture);
+	sl_store_fixture_expect_dense(&fixture, counts, PARTITION_COUNT);
+	fixture.config.store.path_count = 2;
+	sl_store_fixture_fini(&fixture);
+}
+
 static void moves_are_in_every_copy_before_they_are_used(void)
 {
 	struct sl_store_meta meta;
@@ -442,6 +472,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(the_newest_copy_counts_and_the_others_follow),
 	SL_TEST(a_start_that_is_killed_while_it_adds_a_path_can_be_repeated),
 	SL_TEST(a_first_start_that_fails_takes_all_paths_back),
+	SL_TEST(a_path_whose_first_copy_cannot_be_written_is_not_counted),
 	SL_TEST(moves_are_in_every_copy_before_they_are_used),
 	SL_TEST(without_a_path_a_degraded_start_jumps_and_the_path_fits_again_later),
 	SL_TEST(a_degraded_start_without_a_missing_path_is_like_any_other),
