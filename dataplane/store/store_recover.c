@@ -63,10 +63,19 @@ static int check_lane_meta(const struct sl_store_lane *lane, struct sl_err *err)
 		lane->number, lane->path);
 }
 
+// Zeros; calloc would not begin on a cache line.
+static void *allocate_lines(size_t bytes)
+{
+	size_t line_bytes = SL_ALIGN_UP(bytes, (size_t)SL_CACHE_LINE);
+	void *memory = aligned_alloc(SL_CACHE_LINE, line_bytes);
+
+	return memory == NULL ? NULL : memset(memory, 0, line_bytes);
+}
+
 static int load_lanes(struct sl_store *store, struct sl_err *err)
 {
 	// Room for all that this start may add, so that pointers to lanes stay.
-	store->lanes = calloc(SL_LANE_COUNT_MAX, sizeof(*store->lanes));
+	store->lanes = allocate_lines(SL_LANE_COUNT_MAX * sizeof(*store->lanes));
 	if (store->lanes == NULL)
 		return sl_err_set(err, -ENOMEM, "store: out of memory");
 	for (uint32_t i = 0; i < store->meta.header.lane_count; i++) {
@@ -157,9 +166,8 @@ int sl_store_recover(struct sl_store *store, struct sl_err *err)
 
 	if (load_lanes(store, err) != 0)
 		return err->code;
-	store->partitions = aligned_alloc(SL_CACHE_LINE,
-		SL_ALIGN_UP(SL_MAX(partition_count, 2u) * sizeof(*store->partitions),
-			(size_t)SL_CACHE_LINE));
+	store->partitions =
+		allocate_lines(SL_MAX(partition_count, 2u) * sizeof(*store->partitions));
 	if (store->partitions == NULL)
 		return sl_err_set(err, -ENOMEM, "store: out of memory");
 	for (uint32_t i = 0; i < partition_count; i++) {

@@ -195,8 +195,12 @@ static void run_jobs(const struct options *options)
 
 		if (pids[i] < 0 || waitpid(pids[i], &status, 0) < 0 || status == 0)
 			continue;
-		snprintf(text, sizeof(text), "the process died of signal %d (%s)", WTERMSIG(status),
-			strsignal(WTERMSIG(status)));
+		if (WIFSIGNALED(status))
+			snprintf(text, sizeof(text), "the process died of signal %d (%s)",
+				WTERMSIG(status), strsignal(WTERMSIG(status)));
+		else
+			snprintf(text, sizeof(text), "the process ended with exit code %d",
+				WEXITSTATUS(status));
 		note_failure(&jobs[i], jobs[i].seed, text);
 	}
 }

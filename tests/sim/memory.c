@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "memory.h"
 
+#include "sanitizer.h"
 #include "weather.h"
 #include "wrap.h"
 
@@ -16,6 +17,9 @@
 // Memory that is not asked for as zero is none: what reads it before it writes shows.
 #define JUNK_BYTES_MAX 4096
 #define PAGE_BYTES 4096
+// For AddressSanitizer: behind a block, and of one that was given back.
+#define TAIL_BYTES_MAX 4096
+#define FREED_BYTES_MAX 16384
 #define CLEAR_BYTES_MIN (128 * 1024)
 
 void *__real_malloc(size_t bytes);
@@ -58,6 +62,7 @@ uint64_t sim_memory_reset(void)
 {
 	uint64_t left = live_bytes;
 
+	sim_memory_allow(arena, (size_t)(arena_next - arena) + HEADER_BYTES);
 	arena_next = arena;
 	memset(free_blocks, 0, sizeof(free_blocks));
 	live_bytes = 0;
@@ -115,6 +120,16 @@ static struct header *header_of(void *memory)
 	return (struct header *)((char *)memory - HEADER_BYTES);
 }
 
+static struct header header_at(void *memory)
+{
+	struct header header;
+
+	sim_memory_allow(header_of(memory), HEADER_BYTES);
+	header = *header_of(memory);
+	sim_memory_forbid(header_of(memory), HEADER_BYTES);
+	return header;
+}
+
 static uint32_t class_of(size_t bytes)
 {
 	uint32_t class_index = 5;
@@ -124,26 +139,53 @@ static uint32_t class_of(size_t bytes)
 	return class_index;
 }
 
+// Of a block: what lies between its end and the next one's memory.
+static size_t tail_bytes(const struct header *header)
+{
+	return SL_MIN((1ull << header->class_index) - header->bytes + HEADER_BYTES, TAIL_BYTES_MAX);
+}
+
+static size_t freed_bytes(const struct header *header)
+{
+	return SL_MAX(SL_MIN(header->bytes, FREED_BYTES_MAX), sizeof(void *));
+}
+
+static void *take_freed(enum alignment alignment, uint32_t class_index)
+{
+	char *memory = free_blocks[alignment][class_index];
+	struct header header;
+
+	if (memory == NULL)
+		return NULL;
+	header = header_at(memory);
+	sim_memory_allow(memory, freed_bytes(&header));
+	sim_memory_allow(memory + header.bytes, tail_bytes(&header));
+	memcpy(&free_blocks[alignment][class_index], memory, sizeof(void *));
+	return memory;
+}
+
 static void *take(size_t bytes, enum alignment alignment)
 {
 	uint32_t class_index = class_of(bytes);
-	char *memory = free_blocks[alignment][class_index];
+	struct header header = {.bytes = bytes, .class_index = class_index, .alignment = alignment};
+	char *memory;
 
 	if (sim_weather_strikes(SIM_WEATHER_MEMORY)) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (memory != NULL) {
-		memcpy(&free_blocks[alignment][class_index], memory, sizeof(void *));
-	} else {
+	memory = take_freed(alignment, class_index);
+	if (memory == NULL) {
 		uintptr_t place = (uintptr_t)arena_next + HEADER_BYTES;
 
 		memory = (char *)SL_ALIGN_UP(place, alignments[alignment]);
 		arena_next = memory + (1ull << class_index);
-		assert(arena_next <= arena + ARENA_BYTES);
+		assert(arena_next + HEADER_BYTES <= arena + ARENA_BYTES);
 	}
-	*header_of(memory) =
-		(struct header){.bytes = bytes, .class_index = class_index, .alignment = alignment};
+	sim_memory_allow(header_of(memory), HEADER_BYTES);
+	*header_of(memory) = header;
+	sim_memory_forbid(header_of(memory), HEADER_BYTES);
+	sim_memory_forbid(memory + bytes, tail_bytes(&header));
 	live_bytes += bytes;
 	if (bytes <= JUNK_BYTES_MAX)
 		memset(memory, 0xa5, bytes);
@@ -152,14 +194,16 @@ static void *take(size_t bytes, enum alignment alignment)
 
 static void give_back(void *memory)
 {
-	struct header *header = header_of(memory);
-	void **first = &free_blocks[header->alignment][header->class_index];
+	struct header header = header_at(memory);
+	void **first = &free_blocks[header.alignment][header.class_index];
 
-	live_bytes -= header->bytes;
-	if (header->bytes <= JUNK_BYTES_MAX)
-		memset(memory, 0x5a, header->bytes);
+	live_bytes -= header.bytes;
+	if (header.bytes <= JUNK_BYTES_MAX)
+		memset(memory, 0x5a, header.bytes);
+	sim_memory_allow(memory, sizeof(*first)); // it may be smaller
 	memcpy(memory, first, sizeof(*first));
 	*first = memory;
+	sim_memory_forbid(memory, freed_bytes(&header));
 }
 
 SIM_WRAP(void *, malloc, size_t bytes)
@@ -196,7 +240,7 @@ SIM_WRAP(void *, realloc, void *memory, size_t bytes)
 	grown = take(bytes, ALIGNED_16);
 	if (grown == NULL || memory == NULL)
 		return grown;
-	memcpy(grown, memory, SL_MIN(bytes, header_of(memory)->bytes));
+	memcpy(grown, memory, SL_MIN(bytes, header_at(memory).bytes));
 	give_back(memory);
 	return grown;
 }

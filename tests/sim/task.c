@@ -3,6 +3,7 @@
 
 #include "disk.h"
 #include "memory.h"
+#include "sanitizer.h"
 #include "sim.h"
 #include "wrap.h"
 
@@ -14,7 +15,6 @@
 #include <time.h>
 
 #define TASK_COUNT_MAX 16
-#define STACK_BYTES (256 * 1024)
 // A run takes some ten thousand steps.
 #define STEP_COUNT_MAX 1000000
 #define IDLE_NS_MIN SL_NS_PER_US
@@ -22,6 +22,7 @@
 
 struct sim_task {
 	void *stack; // where it left off
+	char *bottom; // of its stack
 	const char *name;
 	void *(*run)(void *);
 	void *argument;
@@ -38,6 +39,8 @@ static char *stacks[TASK_COUNT_MAX];
 static uint32_t task_count;
 static struct sim_task *current;
 static void *scheduler; // where it left off
+static const void *scheduler_bottom; // of its stack
+static size_t scheduler_bytes;
 static uint64_t now_ns;
 static uint64_t calls_left; // until the process dies; 0: it does not
 static bool has_crashed;
@@ -86,11 +89,14 @@ __asm__(".text\n"
 
 static void leave(void)
 {
+	sim_stack_leave(scheduler_bottom, scheduler_bytes);
 	sim_task_switch(&current->stack, scheduler);
+	sim_stack_enter(&scheduler_bottom, &scheduler_bytes);
 }
 
 static void begin(void)
 {
+	sim_stack_enter(&scheduler_bottom, &scheduler_bytes);
 	current->run(current->argument);
 	current->is_done = true;
 	leave();
@@ -100,7 +106,7 @@ static void begin(void)
 // As if begin() had been about to be called from nowhere.
 static void *prepare_stack(char *stack)
 {
-	uint64_t *top = (uint64_t *)(stack + STACK_BYTES);
+	uint64_t *top = (uint64_t *)(stack + SIM_STACK_BYTES);
 
 	*--top = 0; // where it would return to; begin() finds the stack aligned as after a call
 	*--top = (uint64_t)(uintptr_t)begin;
@@ -118,14 +124,16 @@ struct sim_task *sim_task_spawn(const char *name, void *(*run)(void *), void *ar
 		return NULL;
 	}
 	if (stacks[task_count] == NULL)
-		stacks[task_count] = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+		stacks[task_count] = mmap(NULL, SIM_STACK_BYTES, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	*task = (struct sim_task){.name = name,
 		.run = run,
 		.argument = argument,
 		.wake_ns = now_ns,
 		.idle_ns = IDLE_NS_MIN};
-	task->stack = prepare_stack(stacks[task_count++]);
+	task->bottom = stacks[task_count++];
+	sim_memory_allow(task->bottom, SIM_STACK_BYTES); // whoever died on it
+	task->stack = prepare_stack(task->bottom);
 	return task;
 }
 
@@ -183,7 +191,9 @@ static void resume(struct sim_task *task)
 {
 	current = task;
 	sim_memory_enter(true);
+	sim_stack_leave(task->bottom, SIM_STACK_BYTES);
 	sim_task_switch(&scheduler, task->stack);
+	sim_stack_enter(NULL, NULL);
 	sim_memory_enter(false);
 	current = NULL;
 	sim_time_pass(sim_between(100, 1500));
