@@ -13,7 +13,8 @@
 enum sl_key_kind { SL_KEY_FLOW, SL_KEY_BYTES };
 
 struct sl_config_port {
-	const char *device; // "af_xdp:IFACE", "memif:SOCKET", "pcap:FILE", or DPDK devargs
+	const char *device; // "af_xdp:IFACE", "memif:SOCKET", "memif-client:SOCKET", "pcap:FILE",
+			    // or DPDK devargs
 	uint32_t queues; // RX queues; 0: as many as there are RX lcores and the device has
 	uint32_t rx_descriptors; // power of two; default 4096
 	uint32_t line; // in the file, for errors

@@ -95,7 +95,8 @@ bool sl_config_is_device(const char *text)
 		return false;
 	if (strncmp(text, "af_xdp:", 7) == 0)
 		return has_rest && strlen(text + 7) < 16 && strchr(text + 7, '/') == NULL;
-	if (strncmp(text, "memif:", 6) == 0 || strncmp(text, "pcap:", 5) == 0)
+	if (strncmp(text, "memif:", 6) == 0 || strncmp(text, "memif-client:", 13) == 0 ||
+		strncmp(text, "pcap:", 5) == 0)
 		return has_rest;
 	return text[prefix_bytes] != ':' || strspn(text, "0123456789abcdefABCDEF") == prefix_bytes;
 }

@@ -27,7 +27,7 @@
 // A buffer is one page at most, with the headers of mempool, mbuf and XDP before the frame.
 #define AF_XDP_MTU_MAX 3306
 #define MEMIF_RING_LOG2_MAX 14 // MEMIF_MAX_RING_LOG2 of the driver
-#define MEMIF_BUFFER_BYTES 2048
+#define MEMIF_BUFFER_BYTES 2048 // no more than an mbuf has room for: see port_memory.c
 
 struct argument {
 	char *text;
@@ -119,15 +119,28 @@ static int write_af_xdp(const struct argument *argument, const struct sl_device 
 		device->name, device->value, served_count, BUSY_BUDGET, object_path);
 }
 
-// The driver binds and never unlinks first: a socket that a killed process left must go. A datagram
-// socket asks whether somebody listens (EPROTOTYPE) without connecting: DPDK 22.11 panics when a
-// memif peer connects and leaves at once.
-static int remove_stale_socket(const char *path, struct sl_err *err)
+// Whether somebody listens on a socket: a datagram socket asks (EPROTOTYPE) without connecting,
+// because DPDK 22.11 panics when a memif peer connects and leaves at once. Returns 0 for yes, or a
+// negative errno: -ECONNREFUSED for a socket that nobody listens on, -ENOENT for none.
+static int find_listener(const char *path)
 {
 	union {
 		struct sockaddr generic;
 		struct sockaddr_un local;
 	} address = {.local.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	memcpy(address.local.sun_path, path, strlen(path));
+	int rc = connect(fd, &address.generic, sizeof(address.local)) == 0 ? 0 : -errno;
+	close(fd);
+	return rc == -EPROTOTYPE ? 0 : rc;
+}
+
+// The driver binds and never unlinks first: a socket that a killed process left must go.
+static int remove_stale_socket(const char *path, struct sl_err *err)
+{
 	struct stat status;
 
 	if (lstat(path, &status) != 0)
@@ -135,13 +148,7 @@ static int remove_stale_socket(const char *path, struct sl_err *err)
 	if (!S_ISSOCK(status.st_mode))
 		return sl_err_set(err, -EEXIST,
 			"%s exists and is not a socket: remove it, or choose another path", path);
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return sl_err_set(err, -errno, "cannot make a socket: %s", strerror(errno));
-	memcpy(address.local.sun_path, path, strlen(path));
-	int rc = connect(fd, &address.generic, sizeof(address.local)) == 0 ? 0 : -errno;
-	close(fd);
-	if (rc != -ECONNREFUSED)
+	if (find_listener(path) != -ECONNREFUSED)
 		return sl_err_set(err, -EADDRINUSE,
 			"another process listens on %s: stop it, or choose another path", path);
 	if (unlink(path) != 0)
@@ -151,35 +158,46 @@ static int remove_stale_socket(const char *path, struct sl_err *err)
 	return 0;
 }
 
-static int write_memif(const struct argument *argument, const struct sl_device *device,
-	uint32_t rx_descriptors, struct sl_err *err)
+static int prepare_folder(const char *path, struct sl_err *err)
 {
 	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	int ring_log2 = 0;
 
-	if (strlen(device->value) >= sizeof(folder))
-		return sl_err_set(err, -ENAMETOOLONG, "a socket's path has at most %zu bytes",
-			sizeof(folder) - 1);
-	const char *slash = strrchr(device->value, '/');
-	if (slash == NULL)
-		return sl_err_set(err, -EINVAL,
-			"give the socket's full path, such as "
-			"memif:/run/sluice/memif.sock");
-	snprintf(folder, sizeof(folder), "%.*s", (int)SL_MAX(slash - device->value, 1),
-		device->value);
+	snprintf(folder, sizeof(folder), "%.*s", (int)SL_MAX(strrchr(path, '/') - path, 1), path);
 	if (access(folder, W_OK | X_OK) != 0)
 		return sl_err_set(err, -errno,
 			"cannot make a socket in %s: %s; create the folder, or give the right to "
 			"write in it",
 			folder, strerror(errno));
-	int rc = remove_stale_socket(device->value, err);
+	return remove_stale_socket(path, err);
+}
+
+// A client makes the shared memory: with zero-copy that is the memory of its mbufs, into which its
+// peer writes the frames.
+static int write_memif(const struct argument *argument, const struct sl_device *device,
+	uint32_t rx_descriptors, struct sl_err *err)
+{
+	bool is_client = device->kind == SL_DEVICE_MEMIF_CLIENT;
+	const char *path = device->value;
+	int ring_log2 = 0, rc;
+
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return sl_err_set(err, -ENAMETOOLONG, "a socket's path has at most %zu bytes",
+			sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+	if (strchr(path, '/') == NULL)
+		return sl_err_set(err, -EINVAL,
+			"give the socket's full path, such as /run/sluice/memif.sock");
+	rc = is_client ? find_listener(path) : prepare_folder(path, err);
+	if (rc != 0 && is_client)
+		return sl_err_set(err, rc,
+			"no peer listens on %s (%s): start the peer, which makes the socket, first",
+			path, strerror(-rc));
 	if (rc != 0)
 		return rc;
 	while ((1u << ring_log2) < rx_descriptors && ring_log2 < MEMIF_RING_LOG2_MAX)
 		ring_log2++;
 	return write_argument(argument, err,
-		"--vdev=%s,role=server,socket=%s,socket-abstract=no,rsize=%d,bsize=%d",
-		device->name, device->value, ring_log2, MEMIF_BUFFER_BYTES);
+		"--vdev=%s,role=%s,socket=%s,socket-abstract=no,rsize=%d,bsize=%d", device->name,
+		is_client ? "client,zero-copy=yes" : "server", path, ring_log2, MEMIF_BUFFER_BYTES);
 }
 
 // Magic numbers of what libpcap reads: microseconds, nanoseconds, either byte order, pcapng.
@@ -241,6 +259,7 @@ int sl_port_devargs(const struct sl_config_port *config, uint32_t index, uint32_
 			rc = write_af_xdp(&argument, &device, queue_count, err);
 			break;
 		case SL_DEVICE_MEMIF:
+		case SL_DEVICE_MEMIF_CLIENT:
 			rc = write_memif(&argument, &device, config->rx_descriptors, err);
 			break;
 		case SL_DEVICE_PCAP:

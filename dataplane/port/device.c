@@ -15,6 +15,7 @@ static const struct {
 } kinds[] = {
 	{"af_xdp:", "net_af_xdp", "an interface", SL_DEVICE_AF_XDP},
 	{"memif:", "net_memif", "the path of a socket", SL_DEVICE_MEMIF},
+	{"memif-client:", "net_memif", "the path of a socket", SL_DEVICE_MEMIF_CLIENT},
 	{"pcap:", "net_pcap", "the path of a capture file", SL_DEVICE_PCAP},
 };
 
@@ -43,8 +44,8 @@ static int parse_vdev(struct sl_device *device, const char *text, struct sl_err 
 	if (length == 0 || length >= sizeof(device->name) || !isalpha((unsigned char)text[0]) ||
 		memchr(text, ':', length) != NULL)
 		return sl_err_set(err, -EINVAL,
-			"not a device: give af_xdp:INTERFACE, memif:SOCKET, pcap:FILE, a PCI address "
-			"such as 0000:01:00.0, or the devargs of a DPDK device such as "
+			"not a device: give af_xdp:INTERFACE, memif:SOCKET, memif-client:SOCKET, "
+			"pcap:FILE, a PCI address such as 0000:01:00.0, or the devargs of a DPDK device such as "
 			"net_tap0,iface=tap0");
 	device->kind = SL_DEVICE_VDEV;
 	snprintf(device->name, sizeof(device->name), "%.*s", (int)length, text);

@@ -8,6 +8,7 @@
 enum sl_device_kind {
 	SL_DEVICE_AF_XDP, // af_xdp:INTERFACE
 	SL_DEVICE_MEMIF, // memif:SOCKET
+	SL_DEVICE_MEMIF_CLIENT, // memif-client:SOCKET
 	SL_DEVICE_PCAP, // pcap:FILE
 	SL_DEVICE_PCI, // [DOMAIN:]BUS:DEVICE.FUNCTION[,OPTIONS]
 	SL_DEVICE_VDEV, // any other: the devargs of a virtual device of DPDK
@@ -17,7 +18,7 @@ enum sl_device_kind {
 
 struct sl_device {
 	enum sl_device_kind kind;
-	const char *value; // behind the "af_xdp:", "memif:", "pcap:"; else the whole string
+	const char *value; // behind the prefix; of a PCI or virtual device the whole string
 	char name[SL_DEVICE_NAME_BYTES_MAX]; // by which rte_eth_dev_get_port_by_name finds it
 };
 

@@ -75,6 +75,8 @@ static void build_arguments(const struct sl_eal_config *config)
 	// Nothing of ours is found by other processes, and nothing is left behind by kill -9.
 	add("--in-memory");
 	add("--no-telemetry");
+	// Memory in few files, which memif's zero-copy and virtio_user hand to their peers.
+	add("--single-file-segments");
 	// AF_XDP needs the mbufs in one piece of virtual memory; physical pieces do not matter.
 	add("--iova-mode=va");
 	snprintf(arguments.file_prefix, sizeof(arguments.file_prefix), "--file-prefix=sluice-%d",
@@ -83,8 +85,6 @@ static void build_arguments(const struct sl_eal_config *config)
 	add("-m");
 	snprintf(arguments.memory, sizeof(arguments.memory), "%u", config->memory_mib);
 	add(arguments.memory);
-	if (config->single_file_segments)
-		add("--single-file-segments");
 	if (config->no_huge)
 		add("--no-huge");
 	add_devices(config);

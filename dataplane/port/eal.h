@@ -23,14 +23,13 @@ struct sl_eal_config {
 	const char *device_arguments[SL_PORT_COUNT_MAX]; // as sl_port_devargs() writes them
 	uint32_t device_count;
 	uint32_t memory_mib; // of hugepages, all pools and rings together; see sl_mempool_bytes()
-	bool single_file_segments; // memory in few files: what virtio_user can hand over
 	bool no_huge; // ordinary memory instead: tests without hugepages
 };
 
 // Checks CPUs and free hugepages, raises RLIMIT_MEMLOCK and initialises EAL with --in-memory,
-// --no-telemetry, --iova-mode=va, a file prefix of its own and no PCI unless a device is a PCI one.
-// Returns 0 or a negative errno; err says what is missing and the command that remedies it, or
-// repeats what EAL said.
+// --no-telemetry, --single-file-segments, --iova-mode=va, a file prefix of its own and no PCI
+// unless a device is a PCI one. Returns 0 or a negative errno; err says what is missing and the
+// command that remedies it, or repeats what EAL said.
 int sl_eal_init(const struct sl_eal_config *config, struct sl_err *err);
 
 // Cleans EAL up. Every port must be closed and every other lcore be back.

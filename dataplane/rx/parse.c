@@ -9,7 +9,6 @@
 
 #include <rte_byteorder.h>
 #include <rte_mbuf.h>
-#include <rte_prefetch.h>
 #include <smmintrin.h>
 
 #include "hotpath.h"
@@ -22,7 +21,6 @@ enum {
 	UDP_BYTES = 8,
 	IPV4_UDP = ETHER_BYTES + IPV4_BYTES,
 	IPV6_UDP = ETHER_BYTES + IPV6_BYTES,
-	PREFETCH_AHEAD = 4, // frames; 3 to 6 measure the same
 };
 #define TYPE_IPV6 0x0060dd86u // 86 dd 6x and any traffic class
 #define TYPE_IPV6_MASK 0x00f0ffffu
@@ -167,13 +165,9 @@ uint32_t sl_parse_burst(
 {
 	uint32_t count = burst->count, kept_count = 0, dead_count = burst->dead_count;
 
-	for (uint32_t i = 0; i < SL_MIN(count, (uint32_t)PREFETCH_AHEAD); i++)
-		rte_prefetch0(rte_pktmbuf_mtod(burst->mbufs[i], void *));
 	for (uint32_t i = 0; i < count; i++) {
 		struct rte_mbuf *mbuf = burst->mbufs[i];
 
-		if (i + PREFETCH_AHEAD < count)
-			rte_prefetch0(rte_pktmbuf_mtod(burst->mbufs[i + PREFETCH_AHEAD], void *));
 		enum sl_drop_reason reason =
 			parse_frame(table, mbuf, &burst->datagrams[kept_count]);
 		if (sl_likely(reason == SL_PARSE_ACCEPT)) {

@@ -21,6 +21,7 @@ class Setup:
     retention_bytes: int = 32 * GIB
     segment_bytes: int = GIB
     device: str = ""  # instead of the bench's memif
+    copied: bool = False  # memif's server, which copies each frame; else its client, without a copy
     two_cores: bool = False  # RX on the generator's CPU, the worker on the appliance's: nobody sends
     stage_cycles: bool = False
 
@@ -54,7 +55,7 @@ class Appliance:
         cpu = self.bench.appliance_cpu
         settings = (
             ("runtime_dir", self.bench.path("run")),
-            ("device", f'"{self.setup.device or "memif:" + self.socket}"'),
+            ("device", f'"{self.setup.device or self._memif()}"'),
             ("rx_cpus", f"[{self.bench.generator_cpu if self.setup.two_cores else cpu}]"),
             ("worker_cpus", f"[{cpu}]"),
             ("main_cpu", self.bench.generator_cpu),
@@ -66,6 +67,9 @@ class Appliance:
         )
         with open(self.bench.path("config.yaml"), "w", encoding="utf-8") as file:
             file.write(configure(template, settings))
+
+    def _memif(self):
+        return f"{'memif' if self.setup.copied else 'memif-client'}:{self.socket}"
 
     def start(self):
         os.makedirs(self.bench.path("store"), exist_ok=True)
@@ -100,6 +104,11 @@ class Appliance:
         wait_until("the data plane tells its counters", lambda: stats.append(self.ask("stats")) or stats[-1],
                    self.process)
         return stats[-1]["lanes"][0]["segment"]
+
+    def wait_received(self, count):
+        """Until it has received all: a memif server cannot see what lies in the ring yet."""
+        wait_until(f"the data plane has received {count} frames",
+                   lambda: (self.ask("stats") or {"totals": {"frames": 0}})["totals"]["frames"] >= count, self.process)
 
     def cpu_seconds(self):
         return cpu_seconds(self.process.pid)

@@ -2,9 +2,11 @@
 """What is sent: frames, keys, rate, for how long; and the generator that does it."""
 
 import dataclasses
+import errno
 import itertools
 import json
 import os
+import socket
 import time
 
 from processes import Process, cpu_seconds, wait_until
@@ -30,8 +32,8 @@ class Load:
     replayed: bool = False  # nobody sends: the appliance's port reads a file again and again
 
 
-def memif_device(socket, role):
-    return (f"net_memif0,role={role},socket={socket},socket-abstract=no,"
+def memif_device(path, role):
+    return (f"net_memif0,role={role},socket={path},socket-abstract=no,"
             f"rsize={MEMIF_RING_LOG2},bsize={MEMIF_BUFFER}")
 
 
@@ -41,19 +43,36 @@ class Sender:
 
     def __init__(self, bench, load, device):
         self.bench, self.load = bench, load
-        _forget_summary(bench)
-        self.process = Process(_command(bench, load, device) + ["--duration", load.seconds, "--hold"],
-                               bench.path("generator.log"))
+        _forget(bench.path("sent"))
+        self.process = Process(
+            _command(bench, load, device) + ["--duration", load.seconds, "--begin-on-input", "--hold"],
+            bench.path("generator.log"), has_input=True)
         self.cpu_seconds = 0.0
 
-    def wait_sent(self):
-        """Until all is sent and its summary lies in the file `sent`."""
+    def send(self):
+        """Returns when all is sent and its summary lies in the file `sent`."""
+        self.process.tell("begin")
         time.sleep(self.load.seconds)  # polling would disturb
         wait_until("sluice-blast has sent", lambda: os.path.exists(self.bench.path("sent")), self.process)
         self.cpu_seconds = cpu_seconds(self.process.pid)
 
     def stop(self):
         self.process.stop()
+
+
+def listening_sender(bench, load, path):
+    """A sender that is the memif's server: what it sends goes into its client's memory, without a copy
+    there. Returns when it listens."""
+    _forget(path)
+    sender = Sender(bench, load, memif_device(path, "server"))
+    wait_until("sluice-blast listens", lambda: _is_listening(path), sender.process)
+    return sender
+
+
+def _is_listening(path):
+    """Asked with a datagram socket: DPDK panics when a memif peer connects and leaves at once."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:
+        return asking.connect_ex(path) == errno.EPROTOTYPE
 
 
 def replayed_path(bench):
@@ -63,16 +82,15 @@ def replayed_path(bench):
 def record_frames(bench):
     """Frames for a port that reads them again and again, each with its check and sequence: of a new run,
     so that those of earlier trials are not taken for theirs."""
-    _forget_summary(bench)
-    if os.path.exists(replayed_path(bench)):
-        os.unlink(replayed_path(bench))
+    _forget(bench.path("sent"))
+    _forget(replayed_path(bench))
     Process(_command(bench, Load(), f"net_pcap0,tx_pcap={replayed_path(bench)}") + ["--count", REPLAYED_FRAMES],
             bench.path("generator.log")).wait()
 
 
-def _forget_summary(bench):
-    if os.path.exists(bench.path("sent")):
-        os.unlink(bench.path("sent"))
+def _forget(path):
+    if os.path.exists(path):
+        os.unlink(path)
 
 
 def _command(bench, load, device):

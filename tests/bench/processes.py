@@ -23,15 +23,15 @@ def _die_with_parent():
 
 
 class Process:
-    """A child with its output in a file."""
+    """A child with its output in a file. has_input: tell() writes to its standard input."""
 
-    def __init__(self, command, log_path):
+    def __init__(self, command, log_path, has_input=False):
         self.command = [str(word) for word in command]
         self.log_path = log_path
         with open(log_path, "wb") as log:
             # A session of its own: Ctrl-C on the terminal reaches the bench alone.
             self.child = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                self.command, stdin=subprocess.PIPE if has_input else subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True, preexec_fn=_die_with_parent)
         self.status = None
         self.cpu_seconds = 0.0
@@ -40,6 +40,13 @@ class Process:
     @property
     def pid(self):
         return self.child.pid
+
+    def tell(self, line):
+        try:
+            self.child.stdin.write(f"{line}\n".encode())
+            self.child.stdin.flush()
+        except BrokenPipeError as error:
+            raise Failed(f"{os.path.basename(self.command[0])} listens no longer: {self.last_lines()}") from error
 
     def is_running(self):
         return self.status is None and not self._take(os.WNOHANG)

@@ -27,29 +27,32 @@ class Written:
     p99_seconds: float
 
 
-def testpmd_command(bench, socket):
+def testpmd_command(bench, socket, copied):
+    role = "server" if copied else "client,zero-copy=yes"
     # Line by line: else it says nothing before it ends.
     return ["stdbuf", "--output=L", "dpdk-testpmd", "--lcores", f"0@{bench.generator_cpu},1@{bench.appliance_cpu}",
             "--in-memory", "--no-pci", "--no-telemetry", "--file-prefix=sluice-bench",
-            "-m", MEMORY_MIB, f"--vdev={generator.memif_device(socket, 'server')}", "--",
+            "--single-file-segments", "-m", MEMORY_MIB, f"--vdev={generator.memif_device(socket, role)}", "--",
             "--forward-mode=rxonly", f"--burst={BURST}", f"--rxd={DESCRIPTORS}",
             f"--txd={DESCRIPTORS}", f"--total-num-mbufs={MBUFS}", "--auto-start",
             "--disable-link-check", "--stats-period=1"]
 
 
-def receive_only(bench, load, what):
+def receive_only(bench, load, what, copied=False):
     """Frames a second that dpdk-testpmd takes over the same memif from the same generator."""
     socket = bench.path("testpmd.sock")
-    receiver = Process(testpmd_command(bench, socket), bench.path("testpmd.log"))
+    sender = None if copied else generator.listening_sender(bench, load, socket)
+    receiver = Process(testpmd_command(bench, socket, copied), bench.path("testpmd.log"))
     wait_until("dpdk-testpmd is receiving", lambda: "NIC statistics" in receiver.output(), receiver)
-    sender = generator.Sender(bench, load, generator.memif_device(socket, "client"))
-    sender.wait_sent()
+    sender = sender or generator.Sender(bench, load, generator.memif_device(socket, "client"))
+    sender.send()
     # DPDK 22.11's testpmd may crash while it ends: what it took was taken by then, and is held against
     # the generator's count below.
     receiver.stop(expected=(0, -signal.SIGTERM, -signal.SIGSEGV))
     sender.stop()
     sent = generator.summary(bench)
-    # The generator sees the memif's ring emptied; the driver forgets its counts when it goes.
+    # Where the generator is the memif's client it sees the ring emptied; else at most a ring is not counted as
+    # taken. The driver forgets its counts when it goes.
     received = sent["sent"] - sent.get("undelivered", 0)
     seen = max(map(int, re.findall(r"RX-packets:\s*(\d+)", receiver.output())), default=0)
     if sent.get("undelivered", 0) or seen > received or (seen == 0 and sent["seconds"] > 2.5):

@@ -34,6 +34,7 @@ def _partitions(count, zipf=0.0):
 # Neighbours share a store, which takes long to fill.
 _ALL = (
     _measure("capacity_64", 120, rows_capacity.capacity_received, "64", 64),
+    _measure("capacity_64_copied", 120, rows_capacity.capacity_received, "64_copied", 64, copied=True),
     _measure("stage_cycles_64", 80, rows_layout.stage_cycles),
     _measure("write_512k_us", 30, rows_layout.write_alone),
     _measure("idle_cpu", 10, rows_layout.idle),

@@ -59,16 +59,17 @@ def _cost_rows(bench, suffix, trials):
     ]
 
 
-def capacity_received(bench, suffix, size):
-    """Held against dpdk-testpmd, alternating with it."""
+def capacity_received(bench, suffix, size, copied=False):
+    """Held against dpdk-testpmd, alternating with it. copied: both are the memif's server, whose driver
+    copies each frame."""
     name = f"capacity_{suffix}"
-    setup = make_setup(bench, size)
+    setup = make_setup(bench, size, copied=copied)
     load = make_load(bench, setup, size)
     trials, others = [], []
     for _ in range(bench.scale.trials):
         trials.append(measure(bench, setup, load, name))
         brief = dataclasses.replace(load, seconds=bench.scale.reference_seconds)
-        others.append(references.receive_only(bench, brief, f"testpmd_{suffix}"))
+        others.append(references.receive_only(bench, brief, f"testpmd_{suffix}", copied))
     rates = [trial.rate for trial in trials]
     return [make_row(name, rates, "events/s", "testpmd", others, notes(trials)),
             make_row(f"testpmd_{suffix}", others, "frames/s"),

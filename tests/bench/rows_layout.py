@@ -59,7 +59,7 @@ def _cycles_each(trial, name):
 
 def idle(bench):
     """What it costs when nothing comes: a polling core polls."""
-    setup = make_setup(bench, 64)
+    setup = make_setup(bench, 64, copied=True)  # it listens: nobody is there
     prepare_store(bench, setup)
     appliance = Appliance(bench, setup).start()
     watch, before = Watch(), appliance.cpu_seconds()

@@ -104,19 +104,34 @@ def _verify(bench, replayed, segment_from):
         return json.load(file)
 
 
-def _send(bench, appliance, load):
-    """Returns the sender, which has sent all, or None; the appliance's CPU seconds; what the machine did."""
+def _start(bench, appliance, load):
+    """Starts the appliance and its generator, each of which connects to the other that listens. Returns
+    the sender, or None where a file is replayed."""
+    if load.replayed:
+        appliance.start()
+        return None
+    if not appliance.setup.copied:
+        sender = generator.listening_sender(bench, load, appliance.socket)
+        appliance.start()
+        return sender
+    appliance.start()
+    return Sender(bench, load, generator.memif_device(appliance.socket, "client"))
+
+
+def _send(bench, appliance, sender, load):
+    """Returns when all is sent and received: the appliance's CPU seconds; what the machine did."""
     watch, before = machine.Watch(), appliance.cpu_seconds()
-    sender = None
     if load.replayed:
         bench.pause(load.seconds)
     else:
-        sender = Sender(bench, load, generator.memif_device(appliance.socket, "client"))
-        sender.wait_sent()
+        sender.send()
     used = appliance.cpu_seconds() - before
     watch.stop()
     watch.busy_seconds -= used + (sender.cpu_seconds if sender else 0)
-    return sender, used, watch
+    if sender:
+        sent = generator.summary(bench)
+        appliance.wait_received(sent["sent"] - sent.get("undelivered", 0))
+    return used, watch
 
 
 def _was_sent(bench, load, report):
@@ -132,9 +147,10 @@ def attempt(bench, setup, load, lost_share_max=None):
     drive = machine.Drive(bench.work)
     if load.replayed:
         generator.record_frames(bench)
-    appliance = Appliance(bench, setup).start()
+    appliance = Appliance(bench, setup)
+    sender = _start(bench, appliance, load)
     flushes, segment_from = drive.flush_count(), appliance.current_segment()
-    sender, used, watch = _send(bench, appliance, load)
+    used, watch = _send(bench, appliance, sender, load)
     appliance.note_memory()
     report = appliance.stop()
     if sender:
@@ -207,10 +223,9 @@ def prepare_store(bench, setup):
 
 
 def _fill(bench, setup, seconds):
-    appliance = Appliance(bench, setup).start()
-    sender = Sender(bench, Load(size=1400, seconds=round(seconds, 2)),
-                    generator.memif_device(appliance.socket, "client"))
-    sender.wait_sent()
+    appliance, load = Appliance(bench, setup), Load(size=1400, seconds=round(seconds, 2))
+    sender = _start(bench, appliance, load)
+    sender.send()
     report = appliance.stop()
     sender.stop()
     return report

@@ -33,6 +33,7 @@ echo 'no capture' >"$work/text"
 assert_refused "pcap:$work/text" 'is not a capture file' 'tcpdump -w'
 assert_refused "memif:$work/nope/memif.sock" "cannot make a socket in $work/nope" 'create the folder'
 assert_refused "memif:$work/text" 'is not a socket'
+assert_refused "memif-client:$work/memif.sock" "no peer listens on $work/memif.sock" 'start the peer'
 assert_refused 0000:7f:1f.7 'no PCI device 0000:7f:1f.7' 'dpdk-devbind.py --status'
 assert_refused 'eth0:what' 'not a device' 'give af_xdp:INTERFACE'
 

@@ -56,8 +56,6 @@ static int start_eal(
 		.device_arguments = {argument},
 		.device_count = 1,
 		.memory_mib = MEMORY_MIB,
-		// vhost-user hands the memory over by descriptors, of which there can be few.
-		.single_file_segments = true,
 	};
 	int length = snprintf(argument, sizeof(argument), "--%s=%s",
 		parsed->kind == SL_DEVICE_PCI ? "allow" : "vdev", config->device);
@@ -134,13 +132,14 @@ bool sl_dpdk_device_link_is_up(const struct sl_dpdk_device *device)
 		link.link_status == RTE_ETH_LINK_UP;
 }
 
-// Asking is also what makes a memif client try to connect again.
+// Asking is also what makes a memif client try to connect again. A server waits for its client as
+// long as it takes.
 static int wait_for_link(const struct sl_dpdk_device *device, const char *name,
 	const volatile sig_atomic_t *stop, struct sl_err *err)
 {
 	const struct timespec pause = {.tv_nsec = SL_NS_PER_MS};
 
-	for (uint32_t i = 0; i < LINK_WAIT_MS && !*stop; i++) {
+	for (uint32_t i = 0; (device->is_memif_server || i < LINK_WAIT_MS) && !*stop; i++) {
 		if (sl_dpdk_device_link_is_up(device))
 			return 0;
 		nanosleep(&pause, NULL);
@@ -177,9 +176,11 @@ int sl_dpdk_device_open(struct sl_dpdk_device *device, const struct sl_device_co
 		goto failed;
 	}
 	device->is_open = true;
-	device->is_memif_client = strncmp(config->device, "net_memif", 9) == 0 &&
-		strstr(config->device, "role=server") == NULL &&
-		strstr(config->device, "role=master") == NULL;
+	device->is_memif_server = strncmp(config->device, "net_memif", 9) == 0 &&
+		(strstr(config->device, "role=server") != NULL ||
+			strstr(config->device, "role=master") != NULL);
+	device->is_memif_client =
+		strncmp(config->device, "net_memif", 9) == 0 && !device->is_memif_server;
 	rc = start_port(device, config->device, frame_bytes_max, err);
 	if (rc == 0)
 		rc = wait_for_link(device, config->device, stop, err);

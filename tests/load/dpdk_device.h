@@ -16,7 +16,7 @@ struct rte_mempool;
 struct sl_dpdk_device {
 	uint16_t port_id;
 	bool is_open, eal_is_ours;
-	bool is_memif_client;
+	bool is_memif_client, is_memif_server;
 	uint8_t mac[6];
 	struct rte_mempool *pool; // what is sent
 	struct rte_mempool *receive_pool; // drivers want a receive queue

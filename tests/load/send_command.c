@@ -5,6 +5,7 @@
 #include "load/sent_file.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,6 +76,20 @@ static int run(
 	return rc;
 }
 
+// Until a line or the end comes on standard input, or a signal.
+static void wait_for_input(void)
+{
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+	char byte = 0;
+
+	while (!stop && byte != '\n') {
+		int ready = poll(&input, 1, 10);
+
+		if (ready > 0 && read(STDIN_FILENO, &byte, 1) != 1)
+			return;
+	}
+}
+
 // Until the next signal: one that ended the run does not count.
 static void hold(void)
 {
@@ -106,6 +121,8 @@ static int open_and_run(struct sl_send_settings *settings, struct sl_err *err)
 	sigaction(SIGINT, &on_stop, NULL);
 	sigaction(SIGTERM, &on_stop, NULL);
 	int rc = generator.ops->open(&generator.transport, &settings->transport, err);
+	if (rc == 0 && settings->begin_on_input)
+		wait_for_input();
 	if (rc == 0)
 		rc = run(settings, &generator, err);
 	if (rc == 0 && settings->hold)

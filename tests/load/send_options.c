@@ -95,6 +95,9 @@ static const struct sl_option options[] = {
 		.argument = "N",
 		.help = "with --replay: the file N times; 0: until --count, --duration or SIGINT",
 		.default_text = "1"},
+	{.name = "begin-on-input",
+		.help = "with --device: with the link up, begin when a line, or the end, comes on "
+			"standard input"},
 	{.name = "hold",
 		.help = "with --device: keep it open after the summary until SIGINT or SIGTERM, "
 			"for receivers that forget what they counted when memif hangs up"},
@@ -124,7 +127,8 @@ const struct sl_command sl_blast_send_command = {
 		"`key: \"0:8\"` for play.\n\n"
 		"With --device an event counts as sent when the device has taken its frame; what "
 		"it did not take is offered again. At the end it waits until a receiver at "
-		"memif has taken everything.",
+		"memif has taken everything, where it is the client; a memif server waits for its "
+		"client without a limit, and cannot see what the client has not taken yet.",
 	.options = options,
 	.option_count = SL_ARRAY_COUNT(options),
 	.exit_codes = exit_codes,

@@ -112,6 +112,8 @@ static int take_device_option(
 		device->udp_checksum = true;
 	} else if (strcmp(name, "replay") == 0) {
 		settings->replay = value;
+	} else if (strcmp(name, "begin-on-input") == 0) {
+		settings->begin_on_input = true;
 	} else if (strcmp(name, "hold") == 0) {
 		settings->hold = true;
 	} else {

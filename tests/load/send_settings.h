@@ -14,7 +14,7 @@ struct sl_send_settings {
 	const char *record, *json, *replay;
 	uint64_t run_id, seed, loop_count;
 	uint32_t zipf_per_mille;
-	bool has_run_id, has_seed, has_loop, has_imix, hold;
+	bool has_run_id, has_seed, has_loop, has_imix, hold, begin_on_input;
 	const char *device_option; // the last one that needs --device
 	const char *socket_option; // the last one that excludes it
 	const char *event_option; // the last one that says how events look: not with --replay

@@ -20,7 +20,7 @@
 	"name, durability, batch_bytes, linger_us, retention_bytes, segment_age_s, retention_age_s"
 #define ROOT_KEYS "runtime_dir, log_level, ports, lcores, memory, streams, classes, store"
 #define NAME_WORDS "1 to 63 characters of a-z, 0-9, _ and -"
-#define DEVICE_WORDS "af_xdp:IFACE, memif:SOCKET, pcap:FILE or DPDK devargs"
+#define DEVICE_WORDS "af_xdp:IFACE, memif:SOCKET, memif-client:SOCKET, pcap:FILE or DPDK devargs"
 #define KEY_WORDS "flow, or OFFSET:LENGTH with OFFSET 0 to 65506 and LENGTH 1 to 256"
 #define TEN "1,2,3,4,5,6,7,8,9,10,"
 

@@ -89,19 +89,27 @@ static void memif_is_a_server_with_rings_as_large_as_asked_for(void)
 	rmdir(folder);
 }
 
-static void a_memif_socket_goes_only_when_nobody_listens(void)
-{
-	union {
-		struct sockaddr generic;
-		struct sockaddr_un local;
-	} address = {.local.sun_family = AF_UNIX};
+static union {
+	struct sockaddr generic;
+	struct sockaddr_un local;
+} address = {.local.sun_family = AF_UNIX};
 
+// On m.sock in a new folder; to be closed.
+static int listen_in_folder(void)
+{
 	make_folder();
 	strcpy(address.local.sun_path, path_in_folder("", "m.sock"));
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	CU_ASSERT_FATAL(fd >= 0);
 	CU_ASSERT_EQUAL_FATAL(bind(fd, &address.generic, sizeof(address.local)), 0);
 	CU_ASSERT_EQUAL_FATAL(listen(fd, 1), 0);
+	return fd;
+}
+
+static void a_memif_socket_goes_only_when_nobody_listens(void)
+{
+	int fd = listen_in_folder();
+
 	CU_ASSERT_EQUAL(devargs(path_in_folder("memif:", "m.sock"), 4096), -EADDRINUSE);
 	CU_ASSERT_EQUAL(access(address.local.sun_path, F_OK), 0);
 	close(fd);
@@ -111,6 +119,26 @@ static void a_memif_socket_goes_only_when_nobody_listens(void)
 	write_file("m.sock", "x", 1);
 	CU_ASSERT_EQUAL(devargs(path_in_folder("memif:", "m.sock"), 4096), -EEXIST);
 	unlink(address.local.sun_path);
+	rmdir(folder);
+}
+
+static void a_memif_client_wants_a_peer_that_listens(void)
+{
+	int fd = listen_in_folder();
+
+	CU_ASSERT_EQUAL(devargs(path_in_folder("memif-client:", "m.sock"), 1024), 0);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(argument, "--vdev=net_memif2,role=client,zero-copy=yes,socket="));
+	CU_ASSERT_PTR_NOT_NULL(strstr(argument, "/m.sock,socket-abstract=no,rsize=10,bsize=2048"));
+	CU_ASSERT_EQUAL(access(address.local.sun_path, F_OK), 0);
+	close(fd);
+	CU_ASSERT_EQUAL(devargs(path_in_folder("memif-client:", "m.sock"), 1024), -ECONNREFUSED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "no peer listens on "));
+	// The peer's, and not ours to remove.
+	CU_ASSERT_EQUAL(access(address.local.sun_path, F_OK), 0);
+	unlink(address.local.sun_path);
+	CU_ASSERT_EQUAL(devargs(path_in_folder("memif-client:", "m.sock"), 1024), -ENOENT);
+	CU_ASSERT_EQUAL(devargs("memif-client:relative.sock", 1024), -EINVAL);
 	rmdir(folder);
 }
 
@@ -147,6 +175,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(an_error_names_line_and_device),
 	SL_TEST(memif_is_a_server_with_rings_as_large_as_asked_for),
 	SL_TEST(a_memif_socket_goes_only_when_nobody_listens),
+	SL_TEST(a_memif_client_wants_a_peer_that_listens),
 	SL_TEST(a_capture_is_known_by_its_first_bytes),
 	SL_TEST(an_argument_that_does_not_fit_is_refused),
 };

@@ -14,6 +14,7 @@ static const struct {
 } good[] = {
 	{"af_xdp:eth0", SL_DEVICE_AF_XDP, "eth0", "net_af_xdp3"},
 	{"memif:/run/a.sock", SL_DEVICE_MEMIF, "/run/a.sock", "net_memif3"},
+	{"memif-client:/run/a.sock", SL_DEVICE_MEMIF_CLIENT, "/run/a.sock", "net_memif3"},
 	{"pcap:a:b.pcap", SL_DEVICE_PCAP, "a:b.pcap", "net_pcap3"},
 	{"0000:01:00.0", SL_DEVICE_PCI, "0000:01:00.0", "0000:01:00.0"},
 	{"01:00.1", SL_DEVICE_PCI, "01:00.1", "0000:01:00.1"},
@@ -35,6 +36,7 @@ static const struct {
 	{"net_a_name_that_is_longer_than_what_dpdk_takes_for_the_name_of_a_device", "not a device"},
 	{"af_xdp:", "give an interface"},
 	{"memif:", "give the path of a socket"},
+	{"memif-client:", "give the path of a socket"},
 	{"pcap:a,b", "give the path of a capture file, without commas"},
 };
 
