@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "format/meta.h"
 
+#include "scratch.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -16,17 +17,14 @@ static char store_file[128], lane_file[128];
 
 static void make_directory(void)
 {
-	strcpy(directory, "/tmp/sluice-meta-XXXXXX");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+	CU_ASSERT_FATAL(sl_fixture_make_directory(directory));
 	snprintf(store_file, sizeof(store_file), "%s/" SL_STORE_META_NAME, directory);
 	snprintf(lane_file, sizeof(lane_file), "%s/" SL_LANE_META_NAME, directory);
 }
 
 static void remove_directory(void)
 {
-	unlink(store_file);
-	unlink(lane_file);
-	CU_ASSERT_EQUAL(rmdir(directory), 0);
+	sl_fixture_remove_directory(directory);
 }
 
 static void flip(const char *path, off_t position)

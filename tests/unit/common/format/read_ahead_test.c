@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "format/log_format.h"
 #include "format/read_ahead.h"
+#include "scratch.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -17,12 +18,13 @@ static int fd;
 // Each block begins with its own position.
 static void make_file(uint64_t bytes)
 {
-	char path[] = "read-ahead-test-XXXXXX";
+	char directory[64];
 
 	CU_ASSERT_EQUAL_FATAL(sl_read_ahead_create(&reader, NULL), 0);
-	fd = mkstemp(path);
+	CU_ASSERT_FATAL(sl_fixture_make_directory(directory));
+	fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	sl_fixture_remove_directory(directory);
 	CU_ASSERT_FATAL(fd >= 0);
-	unlink(path);
 	CU_ASSERT_EQUAL_FATAL(ftruncate(fd, (off_t)bytes), 0);
 	for (uint64_t position = 0; position + sizeof(position) <= bytes;
 		position += SL_BLOCK_BYTES)

@@ -3,9 +3,9 @@
 
 #include "format/batch_scan.h"
 #include "format/crc32c.h"
+#include "scratch.h"
 
 #include <CUnit/CUnit.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +39,7 @@ void sl_test_store_write_meta(struct sl_test_store *store)
 void sl_test_store_create(struct sl_test_store *store, uint32_t partition_count)
 {
 	memset(store, 0, sizeof(*store));
-	strcpy(store->path, "store-test-XXXXXX");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(store->path));
+	CU_ASSERT_FATAL(sl_fixture_make_directory(store->path));
 	make_meta(store, partition_count);
 	store->salt_crc = sl_batch_salt_crc(store->meta.header.salt);
 	sl_test_store_write_meta(store);
@@ -57,31 +56,13 @@ void sl_test_store_create(struct sl_test_store *store, uint32_t partition_count)
 	}
 }
 
-static void remove_tree(const char *path)
-{
-	DIR *directory = opendir(path);
-	const struct dirent *entry;
-	char child[512];
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(directory);
-	while ((entry = readdir(directory)) != NULL) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
-		if (unlink(child) < 0)
-			remove_tree(child);
-	}
-	closedir(directory);
-	CU_ASSERT_EQUAL(rmdir(path), 0);
-}
-
 void sl_test_store_destroy(struct sl_test_store *store)
 {
 	for (unsigned i = 0; i < SL_TEST_LANE_COUNT; i++)
 		if (store->lanes[i].fd >= 0)
 			close(store->lanes[i].fd);
 	sl_store_meta_free(&store->meta);
-	remove_tree(store->path);
+	sl_fixture_remove_directory(store->path);
 }
 
 const char *sl_test_segment_path(const struct sl_test_store *store, unsigned lane, uint64_t segment)

@@ -6,40 +6,11 @@
 #include "suite.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static bool takes_direct_io(const char *directory)
-{
-	int fd = open(directory, O_TMPFILE | O_RDWR | O_DIRECT | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
-bool sl_fixture_make_directory(char path[64])
-{
-	snprintf(path, 64, "%ssluice-lane-XXXXXX", takes_direct_io("/var/tmp") ? "/var/tmp/" : "");
-	CU_ASSERT_PTR_NOT_NULL(mkdtemp(path));
-	CU_ASSERT(takes_direct_io(path));
-	return takes_direct_io(path);
-}
-
-static int remove_entry(const char *path, const struct stat *status SL_UNUSED, int type SL_UNUSED,
-	struct FTW *ftw SL_UNUSED)
-{
-	return remove(path);
-}
-
-void sl_fixture_remove_directory(const char *path)
-{
-	CU_ASSERT_EQUAL(nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
 
 static void apply_defaults(struct sl_fixture_options *options)
 {

@@ -6,6 +6,7 @@
 
 #include "base.h"
 #include "format/batch_scan.h"
+#include "scratch.h"
 #include "store/breaker.h"
 #include "store/io_fault.h"
 #include "store/lane_setup.h"
@@ -46,11 +47,6 @@ struct sl_fixture {
 	struct sl_io *io;
 	uint64_t next_segment;
 };
-
-// A directory whose file system takes O_DIRECT: in /var/tmp, else where the test runs. False, with
-// an assertion failed, when there is none.
-bool sl_fixture_make_directory(char path[64]);
-void sl_fixture_remove_directory(const char *path); // with everything in it
 
 // A new lane that has begun: its checkpoint is on the disk.
 void sl_fixture_open(struct sl_fixture *fixture, const struct sl_fixture_options *options);

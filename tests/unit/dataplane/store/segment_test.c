@@ -2,6 +2,7 @@
 #include "store/segment.h"
 
 #include "format/segment_file.h"
+#include "scratch.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -19,11 +20,9 @@
 
 static char directory[64];
 
-// Not in /tmp, which may be a tmpfs without O_DIRECT: where the build is.
 static void make_directory(void)
 {
-	strcpy(directory, "segment-test-XXXXXX");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+	CU_ASSERT_FATAL(sl_fixture_make_directory(directory));
 }
 
 static void remove_directory(void)
