@@ -11,6 +11,10 @@ import re
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # also under PYTHONSAFEPATH
+
+from source_files import source_files
+
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
 HOT_FUNCTION_LINES_MAX = 50
@@ -33,18 +37,20 @@ class Tree:
 
     def __init__(self):
         self.texts = {}
-        for path in sorted(Path(".").rglob("*")):
-            if path.parts[0].startswith("build") or path.parts[0] == ".git" or not path.is_file():
-                continue
-            if "__pycache__" in path.parts:
-                continue
+        for path in source_files():
             try:
-                self.texts[str(path)] = path.read_text()
+                data = Path(path).read_bytes()
+                if b"\0" not in data:
+                    self.texts[path] = data.decode("utf-8")
             except UnicodeDecodeError:
                 pass  # a fixture in binary
+            except FileNotFoundError:
+                pass  # gone since it was listed
+            except OSError as error:
+                sys.exit(f"{path}:1: cannot be read: {error.strerror}")
         self.used = set()
         self.exceptions = {}
-        for number, line in enumerate(Path("scripts/lint.rules").read_text().splitlines(), 1):
+        for number, line in enumerate(Path("scripts/lint.rules").read_text(encoding="utf-8").splitlines(), 1):
             if line.strip() and not line.startswith("#"):
                 self.exceptions[number] = line.split(None, 2)
 
@@ -234,6 +240,7 @@ def main():
         print("\n".join(RULES))
         return 0
     findings = list(RULES[sys.argv[1]](Tree()))
+    sys.stdout.reconfigure(errors="backslashreplace")  # whatever the locale, a finding is shown
     for path, line, message in findings:
         print(f"{path}:{line}: {message}")
     return 1 if findings else 0
