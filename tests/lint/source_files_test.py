@@ -58,6 +58,7 @@ class SourceFiles(unittest.TestCase):
         other = self.top / "other"
         other.mkdir()
         self.git("init", "-q", folder=other)
+        self.make("notes.md")  # a walk would name it
         self.assertEqual(self.listed(GIT_DIR=str(other / ".git"), GIT_INDEX_FILE="/nonexistent"), set(OURS))
 
     def test_a_shallow_clone_and_a_work_tree_are_like_the_repository(self):
