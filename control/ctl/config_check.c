@@ -27,10 +27,7 @@ static const struct sl_command check_command = {
 		"Checks syntax, types, ranges and meaning, as the data plane does at its start. "
 		"What only the machine can tell (CPUs, interfaces, hugepages, the store's "
 		"directory) is checked by 'sluice-dataplane --check'.",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 static const struct sl_command *const subcommands[] = {&check_command};
@@ -38,10 +35,7 @@ static const struct sl_command *const subcommands[] = {&check_command};
 static const struct sl_command command = {
 	.name = "sluicectl config",
 	.summary = "work with configuration files",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 	.subcommands = subcommands,
 	.subcommand_count = SL_ARRAY_COUNT(subcommands),
 };

@@ -41,6 +41,17 @@ int sl_ctl_only_common_options(
 	return sl_ctl_common_option(ctl, option, value, err);
 }
 
+int sl_ctl_run_subcommand(struct sl_ctl *ctl, const struct sl_command *command,
+	const struct sl_ctl_subcommand *const *subcommands, int argc, char **argv)
+{
+	const struct sl_command *chosen = sl_options_subcommand(command, argv[0]);
+
+	for (size_t i = 0; chosen != NULL && i < command->subcommand_count; i++)
+		if (subcommands[i]->command == chosen)
+			return subcommands[i]->run(ctl, argc, argv);
+	return SL_CTL_USAGE;
+}
+
 int sl_ctl_fail(enum sl_ctl_exit code, const char *format, ...)
 {
 	struct sl_err err = {0};

@@ -50,13 +50,23 @@ extern const struct sl_ctl_subcommand sl_ctl_status, sl_ctl_stats, sl_ctl_drops,
 		.name = "json", .help = "print JSON instead of text; docs/json.md describes it" \
 	}
 
-// Handles those; the handler of a subcommand ends with it.
+// For the sl_command of a subcommand: its own table `options`, and the exit codes of all.
+#define SL_CTL_OPTIONS_AND_EXIT_CODES \
+	.options = options, .option_count = SL_ARRAY_COUNT(options), \
+	.exit_codes = sl_ctl_exit_codes, .exit_code_count = SL_CTL_EXIT_CODE_COUNT
+
+// Handles the common options; the handler of a subcommand ends with it.
 int sl_ctl_common_option(
 	struct sl_ctl *ctl, const struct sl_option *option, const char *value, struct sl_err *err);
 
 // The same as an sl_option_handler, for subcommands without options of their own.
 int sl_ctl_only_common_options(
 	void *ctl, const struct sl_option *option, const char *value, struct sl_err *err);
+
+// Runs the one of command's subcommands that argv[0] names. Returns its exit code, or SL_CTL_USAGE
+// after a line on stderr when there is none.
+int sl_ctl_run_subcommand(struct sl_ctl *ctl, const struct sl_command *command,
+	const struct sl_ctl_subcommand *const *subcommands, int argc, char **argv);
 
 // Prints "sluicectl: TEXT" to stderr, one line. Returns code.
 int sl_ctl_fail(enum sl_ctl_exit code, const char *format, ...) SL_PRINTF(2, 3);

@@ -58,10 +58,7 @@ static const struct sl_command command = {
 		"under full load as well. What drivers and the kernel count meanwhile is known as a "
 		"range between two samples, and must meet the other side's. The exit code is 0 only "
 		"if all identities hold.",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 struct request {

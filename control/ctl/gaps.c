@@ -55,17 +55,13 @@ static const struct sl_command command = {
 		"those of docs/drops.md and, for frames, those of docs/format.md.\n\n"
 		"TIME is a date and time in UTC, as 2026-11-21T08:43:52 with or without a Z, or "
 		"nanoseconds since 1970.",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 struct request {
 	struct sl_ctl *ctl;
 	const char *stream_name;
-	const char *store_paths[SL_STORE_PATH_COUNT_MAX];
-	uint32_t store_path_count; // 0: the data plane's
+	struct sl_ctl_store_choice store;
 	uint64_t from_ns, to_ns;
 };
 
@@ -82,13 +78,8 @@ static int on_option(
 {
 	struct request *request = context;
 
-	if (strcmp(option->name, "store") == 0) {
-		if (request->store_path_count == SL_STORE_PATH_COUNT_MAX)
-			return sl_err_set(err, -EINVAL, "may be given at most %d times",
-				SL_STORE_PATH_COUNT_MAX);
-		request->store_paths[request->store_path_count++] = value;
-		return value[0] != '\0' ? 0 : sl_err_set(err, -EINVAL, "must name a directory");
-	}
+	if (strcmp(option->name, "store") == 0)
+		return sl_ctl_store_choose(&request->store, value, err);
 	if (strcmp(option->name, "from") == 0)
 		return sl_time_parse(value, &request->from_ns, err);
 	if (strcmp(option->name, "to") == 0)
@@ -174,8 +165,7 @@ static int run(struct sl_ctl *ctl, int argc, char **argv)
 	if (code != SL_OPTIONS_GO_ON)
 		return code;
 	request.stream_name = argv[0];
-	code = sl_ctl_store_find(
-		ctl, request.store_paths, request.store_path_count, false, &store, &shm);
+	code = sl_ctl_store_find(ctl, &request.store, &store, &shm);
 	if (code != SL_CTL_OK)
 		return code;
 	code = show(&request, store);

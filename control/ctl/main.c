@@ -32,21 +32,13 @@ int main(int argc, char **argv)
 			"Counters and states come from the shared memory segment of the running data "
 			"plane, so looking costs it nothing. Options may stand before the command or "
 			"behind it.",
-		.options = options,
-		.option_count = SL_ARRAY_COUNT(options),
-		.exit_codes = sl_ctl_exit_codes,
-		.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+		SL_CTL_OPTIONS_AND_EXIT_CODES,
 		.subcommands = commands,
 		.subcommand_count = SL_ARRAY_COUNT(commands),
 	};
 	int code = sl_options_parse(&command, &argc, &argv, sl_ctl_only_common_options, &ctl);
 	if (code != SL_OPTIONS_GO_ON)
 		return code;
-	const struct sl_command *chosen = sl_options_subcommand(&command, argv[0]);
-	if (chosen == NULL)
-		return SL_CTL_USAGE;
-	for (size_t i = 0; i < SL_ARRAY_COUNT(subcommands); i++)
-		if (subcommands[i]->command == chosen)
-			code = subcommands[i]->run(&ctl, argc, argv);
+	code = sl_ctl_run_subcommand(&ctl, &command, subcommands, argc, argv);
 	return sl_ctl_finish(&ctl, code);
 }

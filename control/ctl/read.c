@@ -72,18 +72,13 @@ static const struct sl_command command = {
 		"When retention has taken the first offsets that were asked for, the read begins with "
 		"the first that is left, and says so on standard error; so it does when retention "
 		"overtakes a slow read.",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 struct request {
 	struct sl_ctl *ctl;
 	const char *stream_name;
-	const char *store_paths[SL_STORE_PATH_COUNT_MAX];
-	uint32_t store_path_count; // 0: the data plane's
-	bool is_degraded;
+	struct sl_ctl_store_choice store;
 	bool has_partition, has_from;
 	uint64_t partition; // of the stream
 	uint64_t from;
@@ -130,18 +125,11 @@ static int on_option(
 	if (strcmp(option->name, "format") == 0)
 		return format_find(request, value, err);
 	if (strcmp(option->name, "degraded") == 0) {
-		request->is_degraded = true;
+		request->store.is_degraded = true;
 		return 0;
 	}
-	if (strcmp(option->name, "store") == 0) {
-		if (value[0] == '\0')
-			return sl_err_set(err, -EINVAL, "must name a directory");
-		if (request->store_path_count == SL_STORE_PATH_COUNT_MAX)
-			return sl_err_set(err, -EINVAL, "may be given at most %d times",
-				SL_STORE_PATH_COUNT_MAX);
-		request->store_paths[request->store_path_count++] = value;
-		return 0;
-	}
+	if (strcmp(option->name, "store") == 0)
+		return sl_ctl_store_choose(&request->store, value, err);
 	return sl_ctl_common_option(request->ctl, option, value, err);
 }
 
@@ -337,8 +325,7 @@ static int run(struct sl_ctl *ctl, int argc, char **argv)
 	request.stream_name = argv[0];
 	if (ctl->output.is_json)
 		request.write = sl_event_write_json;
-	code = sl_ctl_store_find(ctl, request.store_paths, request.store_path_count,
-		request.is_degraded, &store, &shm);
+	code = sl_ctl_store_find(ctl, &request.store, &store, &shm);
 	if (code != SL_CTL_OK)
 		return code;
 	setvbuf(ctl->output.stream, NULL, _IOFBF, OUTPUT_BUFFER_BYTES);

@@ -159,10 +159,7 @@ static const struct sl_command command = {
 		"plane dies.\n\n"
 		"Counters move while they are read. For sums that match to the last event, use "
 		"'sluicectl drops --check'.",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 struct request {

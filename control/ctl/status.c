@@ -66,10 +66,7 @@ static const struct sl_command command = {
 		"Shows the process and its ports, lcores, lanes and streams. The ledger class of "
 		"a port says what it can see of its own losses: exact (all), lower_bound "
 		"(some), blind (none).",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 static int run(struct sl_ctl *ctl, int argc, char **argv)

@@ -24,10 +24,7 @@ static const struct sl_option options[] = {SL_CTL_COMMON_OPTIONS};
 static const struct sl_command command = {
 	.name = "sluicectl store",
 	.summary = "look at, check and mend a store",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 	.subcommands = commands,
 	.subcommand_count = SL_ARRAY_COUNT(commands),
 };
@@ -38,13 +35,7 @@ static int run(struct sl_ctl *ctl, int argc, char **argv)
 
 	if (code != SL_OPTIONS_GO_ON)
 		return code;
-	const struct sl_command *chosen = sl_options_subcommand(&command, argv[0]);
-	if (chosen == NULL)
-		return SL_CTL_USAGE;
-	for (size_t i = 0; i < SL_ARRAY_COUNT(subcommands); i++)
-		if (subcommands[i]->command == chosen)
-			code = subcommands[i]->run(ctl, argc, argv);
-	return code;
+	return sl_ctl_run_subcommand(ctl, &command, subcommands, argc, argv);
 }
 
 const struct sl_ctl_subcommand sl_ctl_store = {.command = &command, .run = run};

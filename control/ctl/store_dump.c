@@ -32,9 +32,7 @@ static const struct sl_option options[] = {
 
 const struct sl_command sl_ctl_store_dump_command = {
 	.name = "sluicectl store dump",
-	.arguments = "STORE",
-	.argument_count_min = 1,
-	.argument_count_max = 1,
+	SL_CTL_STORE_ARGUMENT,
 	.summary = "list what stands in a store's files, right or wrong",
 	.description =
 		"For who wants to see for himself: an item a line, in the order of the file. "
@@ -43,10 +41,7 @@ const struct sl_command sl_ctl_store_dump_command = {
 		"looked at: 'sluicectl store verify' does that.\n\n"
 		"A header whose sum is wrong is shown when it begins as a header does; blocks "
 		"without any are counted. With --json each line is an object.",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 struct request {

@@ -74,20 +74,30 @@ int sl_ctl_store_writer(const struct sl_ctl *ctl, const char *store_path, struct
 	return code;
 }
 
-int sl_ctl_store_find(const struct sl_ctl *ctl, const char *const *store_paths,
-	uint32_t store_path_count, bool is_degraded, struct sl_store_reader **store,
-	struct sl_shm *shm)
+int sl_ctl_store_choose(struct sl_ctl_store_choice *choice, const char *path, struct sl_err *err)
+{
+	if (path[0] == '\0')
+		return sl_err_set(err, -EINVAL, "must name a directory");
+	if (choice->path_count == SL_STORE_PATH_COUNT_MAX)
+		return sl_err_set(
+			err, -EINVAL, "may be given at most %d times", SL_STORE_PATH_COUNT_MAX);
+	choice->paths[choice->path_count++] = path;
+	return 0;
+}
+
+int sl_ctl_store_find(const struct sl_ctl *ctl, const struct sl_ctl_store_choice *choice,
+	struct sl_store_reader **store, struct sl_shm *shm)
 {
 	struct sl_err err;
 
 	int rc = sl_shm_open(shm, ctl->runtime_dir, &err);
-	if (rc != 0 && store_path_count == 0) {
+	if (rc != 0 && choice->path_count == 0) {
 		enum sl_ctl_exit code = rc == -ENOENT ? SL_CTL_NO_DATAPLANE : SL_CTL_FAILED;
 		return sl_ctl_fail(code, "%s; or name a store with --store DIR", err.text);
 	}
-	const char *own_path = store_path_count == 0 ? shm->header->store_path : NULL;
-	rc = sl_store_reader_open_paths(store, own_path != NULL ? &own_path : store_paths,
-		SL_MAX(store_path_count, 1u), is_degraded, &err);
+	const char *own_path = choice->path_count == 0 ? shm->header->store_path : NULL;
+	rc = sl_store_reader_open_paths(store, own_path != NULL ? &own_path : choice->paths,
+		SL_MAX(choice->path_count, 1u), choice->is_degraded, &err);
 	if (rc != 0) {
 		sl_shm_close(shm);
 		return sl_ctl_fail(sl_ctl_store_code(rc), "%s", err.text);

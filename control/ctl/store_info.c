@@ -66,9 +66,7 @@ static const struct sl_option options[] = {SL_CTL_COMMON_OPTIONS};
 
 const struct sl_command sl_ctl_store_info_command = {
 	.name = "sluicectl store info",
-	.arguments = "STORE",
-	.argument_count_min = 1,
-	.argument_count_max = 1,
+	SL_CTL_STORE_ARGUMENT,
 	.summary = "what a store holds",
 	.description =
 		"Reads a store's metadata, the footers and checkpoints of its segments, and those "
@@ -78,10 +76,7 @@ const struct sl_command sl_ctl_store_info_command = {
 		"moment, and what is behind the watermark is counted too. No lock is taken that "
 		"the writer waits for. The id is the same as long as the store lives, and no other "
 		"store has it.",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 static json_t *number_or_null(uint64_t number, uint64_t none)

@@ -24,9 +24,7 @@ static const struct sl_option options[] = {
 
 const struct sl_command sl_ctl_store_repair_command = {
 	.name = "sluicectl store repair",
-	.arguments = "STORE",
-	.argument_count_min = 1,
-	.argument_count_max = 1,
+	SL_CTL_STORE_ARGUMENT,
 	.summary = "mend a damaged store",
 	.description =
 		"For a store that nobody writes: it is locked while this runs. Everything is read "
@@ -45,10 +43,7 @@ const struct sl_command sl_ctl_store_repair_command = {
 		"Batches that are whole but contradict each other, a lane's folder that is gone, "
 		"and metadata that is older than the log cannot be mended: restore them from a "
 		"copy. Exit code 1: damage is left.",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 struct request {

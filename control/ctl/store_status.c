@@ -54,10 +54,7 @@ const struct sl_command sl_ctl_store_status_command = {
 		"breaker is open: then its events are refused as drive_failed.\n\n"
 		"A breaker is shown as a lane last found it: closed, open, or half_open while a "
 		"probe is under way.",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 static int run(struct sl_ctl *ctl, int argc, char **argv)

@@ -20,9 +20,7 @@ static const struct sl_option options[] = {
 
 const struct sl_command sl_ctl_store_verify_command = {
 	.name = "sluicectl store verify",
-	.arguments = "STORE",
-	.argument_count_min = 1,
-	.argument_count_max = 1,
+	SL_CTL_STORE_ARGUMENT,
 	.summary = "read all of a store, and say what is damaged",
 	.description =
 		"Reads every batch of every segment, checks header and body, the chain, epochs, "
@@ -36,10 +34,7 @@ const struct sl_command sl_ctl_store_verify_command = {
 		"Works while a data plane writes the store: then everything that it had stored "
 		"when the check began is checked, and its --runtime-dir must be the one given. "
 		"Nothing is written, and no lock is taken that a writer waits for.",
-	.options = options,
-	.option_count = SL_ARRAY_COUNT(options),
-	.exit_codes = sl_ctl_exit_codes,
-	.exit_code_count = SL_CTL_EXIT_CODE_COUNT,
+	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 struct request {
