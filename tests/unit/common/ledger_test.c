@@ -184,24 +184,24 @@ static void check_breakage(
 	*word -= (uint64_t)breakage->delta;
 }
 
-static void each_identity_at_rest_is_found_broken_by_one(void)
+static void check_breakages(const struct breakage *breakages, size_t count, bool at_rest)
 {
 	struct sl_made_segment made;
 
 	CU_ASSERT_EQUAL_FATAL(sl_made_segment_create(&made), 0);
-	for (size_t i = 0; i < SL_ARRAY_COUNT(rest_breakages); i++)
-		check_breakage(&made, &rest_breakages[i], true, i);
+	for (size_t i = 0; i < count; i++)
+		check_breakage(&made, &breakages[i], at_rest, i);
 	sl_made_segment_destroy(&made);
+}
+
+static void each_identity_at_rest_is_found_broken_by_one(void)
+{
+	check_breakages(rest_breakages, SL_ARRAY_COUNT(rest_breakages), true);
 }
 
 static void each_identity_at_a_snapshot_is_found_broken(void)
 {
-	struct sl_made_segment made;
-
-	CU_ASSERT_EQUAL_FATAL(sl_made_segment_create(&made), 0);
-	for (size_t i = 0; i < SL_ARRAY_COUNT(snapshot_breakages); i++)
-		check_breakage(&made, &snapshot_breakages[i], false, i);
-	sl_made_segment_destroy(&made);
+	check_breakages(snapshot_breakages, SL_ARRAY_COUNT(snapshot_breakages), false);
 }
 
 static void a_port_without_traffic_is_exact_at_a_snapshot_too(void)

@@ -27,27 +27,10 @@ static uint64_t free_bytes_of(const char *path)
 static struct sl_keeper *make_keeper(
 	struct sl_fixture *fixture, struct sl_shm_drive *drive, uint64_t reserve_bytes)
 {
-	const struct sl_keeper_config config = {
-		.segment_bytes = fixture->options.segment_bytes,
-		.reserve_bytes = reserve_bytes,
-		.drives = drive,
-		.drive_count = 1,
-		.salt_crc = SL_FIXTURE_SALT_CRC,
-	};
-	struct sl_keeper_lane lane = {
-		.lane = &fixture->lane,
-		.number = SL_FIXTURE_LANE,
-		.shm = &fixture->shm,
-		.next_segment = fixture->next_segment,
-	};
-	struct sl_err err = {0};
-	struct sl_keeper *keeper;
-
-	snprintf(lane.path, sizeof(lane.path), "%s", fixture->path);
 	snprintf(drive->path, sizeof(drive->path), "%s", fixture->path);
-	keeper = sl_keeper_create(&config, &lane, 1, &err);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(keeper);
-	return keeper;
+	return sl_fixture_keeper(fixture,
+		(struct sl_keeper_config){
+			.reserve_bytes = reserve_bytes, .drives = drive, .drive_count = 1});
 }
 
 static void the_level_falls_before_the_reserve_is_reached_and_comes_back(void)

@@ -21,25 +21,9 @@ static const struct sl_fixture_options small = {.segment_bytes = 512 * 1024};
 static struct sl_keeper *make_keeper(
 	struct sl_fixture *fixture, uint64_t retention_bytes, uint64_t format_bytes_per_s)
 {
-	const struct sl_keeper_config config = {
-		.segment_bytes = fixture->options.segment_bytes,
-		.format_bytes_per_s = format_bytes_per_s,
-		.retention_bytes = {retention_bytes},
-		.salt_crc = SL_FIXTURE_SALT_CRC,
-	};
-	struct sl_keeper_lane lane = {
-		.lane = &fixture->lane,
-		.number = SL_FIXTURE_LANE,
-		.shm = &fixture->shm,
-		.next_segment = fixture->next_segment,
-	};
-	struct sl_err err = {0};
-	struct sl_keeper *keeper;
-
-	snprintf(lane.path, sizeof(lane.path), "%s", fixture->path);
-	keeper = sl_keeper_create(&config, &lane, 1, &err);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(keeper);
-	return keeper;
+	return sl_fixture_keeper(fixture,
+		(struct sl_keeper_config){.format_bytes_per_s = format_bytes_per_s,
+			.retention_bytes = {retention_bytes}});
 }
 
 static void drop_spares(struct sl_fixture *fixture, struct sl_keeper *keeper)

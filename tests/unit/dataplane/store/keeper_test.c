@@ -23,24 +23,8 @@ static const struct sl_fixture_options small = {.segment_bytes = 512 * 1024};
 
 static struct sl_keeper *make_keeper(struct sl_fixture *fixture, uint64_t retention_bytes)
 {
-	const struct sl_keeper_config config = {
-		.segment_bytes = fixture->options.segment_bytes,
-		.retention_bytes = {retention_bytes},
-		.salt_crc = SL_FIXTURE_SALT_CRC,
-	};
-	struct sl_keeper_lane lane = {
-		.lane = &fixture->lane,
-		.number = SL_FIXTURE_LANE,
-		.shm = &fixture->shm,
-		.next_segment = fixture->next_segment,
-	};
-	struct sl_keeper *keeper;
-	struct sl_err err = {0};
-
-	snprintf(lane.path, sizeof(lane.path), "%s", fixture->path);
-	keeper = sl_keeper_create(&config, &lane, 1, &err);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(keeper);
-	return keeper;
+	return sl_fixture_keeper(
+		fixture, (struct sl_keeper_config){.retention_bytes = {retention_bytes}});
 }
 
 static struct sl_keeper *start_keeper(struct sl_fixture *fixture, uint64_t retention_bytes)

@@ -298,3 +298,22 @@ void sl_fixture_walk_fini(struct sl_fixture_walk *walk)
 	free(walk->bytes);
 	walk->bytes = NULL;
 }
+
+struct sl_keeper *sl_fixture_keeper(struct sl_fixture *fixture, struct sl_keeper_config config)
+{
+	struct sl_keeper_lane lane = {
+		.lane = &fixture->lane,
+		.number = SL_FIXTURE_LANE,
+		.shm = &fixture->shm,
+		.next_segment = fixture->next_segment,
+	};
+	struct sl_keeper *keeper;
+	struct sl_err err = {0};
+
+	config.segment_bytes = fixture->options.segment_bytes;
+	config.salt_crc = SL_FIXTURE_SALT_CRC;
+	snprintf(lane.path, sizeof(lane.path), "%s", fixture->path);
+	keeper = sl_keeper_create(&config, &lane, 1, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(keeper);
+	return keeper;
+}

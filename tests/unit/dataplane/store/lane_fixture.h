@@ -9,6 +9,7 @@
 #include "scratch.h"
 #include "store/breaker.h"
 #include "store/io_fault.h"
+#include "store/keeper.h"
 #include "store/lane_setup.h"
 #include "store/segment.h"
 
@@ -51,6 +52,10 @@ struct sl_fixture {
 // A new lane that has begun: its checkpoint is on the disk.
 void sl_fixture_open(struct sl_fixture *fixture, const struct sl_fixture_options *options);
 void sl_fixture_close(struct sl_fixture *fixture);
+
+// A keeper of the fixture's lane alone, which config says more of than sizes and salt (these are
+// the fixture's). Never NULL; the caller's to destroy.
+struct sl_keeper *sl_fixture_keeper(struct sl_fixture *fixture, struct sl_keeper_config config);
 
 // Everything but the lane itself and its directory's segments: for tests of begin and of crashes.
 void sl_fixture_init(struct sl_fixture *fixture, const struct sl_fixture_options *options);
