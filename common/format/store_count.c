@@ -50,6 +50,7 @@ static int count_entry(struct sl_store_reader *store, struct stretches *partitio
 	}
 	if (visitor != NULL && visitor->limit != NULL)
 		end = SL_MIN(end, visitor->limit(visitor->context, entry->partition));
+	first = SL_MAX(first, store->partitions[entry->partition].floor);
 	if (first >= end)
 		return 0;
 	report->event_count += end - first;

@@ -88,8 +88,9 @@ int sl_store_read_runs(struct sl_store_read *read, const struct sl_batch_header 
 	return result;
 }
 
-static void take_lost(struct sl_store_read *read, const struct sl_lost_offsets *from_fence)
+static void take_lost(void *context, const struct sl_lost_offsets *from_fence)
 {
+	struct sl_store_read *read = context;
 	uint32_t index = (uint32_t)from_fence->partition - read->first_partition;
 	struct sl_store_report *report = read->report;
 	struct sl_lost_offsets lost = *from_fence;
@@ -101,6 +102,8 @@ static void take_lost(struct sl_store_read *read, const struct sl_lost_offsets *
 	end = SL_MIN(end, sl_store_void_start(read->store, lost.partition, lost.term));
 	end = SL_MIN(end, sl_store_read_limit(read, lost.partition));
 	lost.first_offset = SL_MAX(lost.first_offset, read->from);
+	lost.first_offset =
+		SL_MAX(lost.first_offset, read->store->partitions[lost.partition].floor);
 	if (lost.first_offset >= end)
 		return;
 	lost.count = end - lost.first_offset;
@@ -117,19 +120,9 @@ static void take_lost(struct sl_store_read *read, const struct sl_lost_offsets *
 
 static int take_fence(struct sl_store_read *read, const struct sl_batch_header *batch)
 {
-	struct sl_run_iterator iterator;
-	struct sl_run run;
-
 	if (sl_batch_check_runs(batch) != SL_BATCH_OK)
 		return sl_lane_reader_damage(&read->reader, "runs that do not add up", read->err);
-	sl_run_iterator_init(&iterator, batch);
-	while (sl_run_next(&iterator, &run, NULL)) {
-		const struct sl_lost_offsets *lost = run.data;
-
-		for (uint32_t i = 0; run.type == SL_RUN_LOST && i < run.bytes / sizeof(*lost); i++)
-			take_lost(read, &lost[i]);
-	}
-	sl_run_iterator_fini(&iterator);
+	sl_store_batch_lost(batch, take_lost, read);
 	return 0;
 }
 

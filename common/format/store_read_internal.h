@@ -22,6 +22,7 @@ struct sl_store_read {
 	uint32_t partition_count;
 	uint32_t term; // 0: any
 	uint64_t from;
+	uint64_t due; // the first event, of one partition; 0: any
 };
 
 // One partition within the batch at hand.

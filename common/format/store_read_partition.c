@@ -123,7 +123,7 @@ static int follows_expired_term(
 	bool begins_here = false;
 	int result = 0;
 
-	if (read->last_term == 0 || entry->term < read->last_term + 2)
+	if (entry->term < read->last_term + 2)
 		return 0;
 	unknown_count = entry->term - read->last_term - 1;
 	for (uint32_t i = 0; i < terms->count; i++)
@@ -147,14 +147,15 @@ static int check_dense(struct sl_store_read *read, const struct sl_batch_table_e
 {
 	const struct sl_store_report *report = read->report;
 	bool has_expired = read->reader.expired_count > read->expired_seen;
+	uint64_t due = report->has_first ? report->next_offset : read->due;
 
 	read->expired_seen = read->reader.expired_count;
-	if (!report->has_first || entry->first_offset == report->next_offset)
+	if (due == 0 || entry->first_offset == due ||
+		(!report->has_first && entry->first_offset < due))
 		return 0;
-	if (entry->first_offset > report->next_offset &&
-		sl_term_has_jumped(read->last_term, entry->term))
+	if (entry->first_offset > due && sl_term_has_jumped(read->last_term, entry->term))
 		return 0;
-	if (entry->first_offset > report->next_offset) {
+	if (entry->first_offset > due) {
 		int result = has_expired ? 1 : begins_behind_expired(read, entry);
 
 		if (result == 0)
@@ -166,7 +167,7 @@ static int check_dense(struct sl_store_read *read, const struct sl_batch_table_e
 		"%s: partition %u goes on with offset %" PRIu64 " in batch %" PRIu64
 		" where offset %" PRIu64 " is due: the store is damaged",
 		read->reader.file->path, entry->partition, entry->first_offset,
-		read->reader.last_number, report->next_offset);
+		read->reader.last_number, due);
 }
 
 static int on_batch_of_range(
@@ -239,6 +240,14 @@ static int check_stored(struct sl_store_read *read, uint16_t partition, uint64_t
 		read->store->path, partition, report->next_offset, limit);
 }
 
+// What stands there is due, unless it expires as well before it is read.
+static void start_at_floor(struct sl_store_read *read, const struct sl_store_terms *terms)
+{
+	read->from = read->due = terms->floor;
+	for (uint32_t i = 0; i < terms->count && terms->terms[i].start <= terms->floor; i++)
+		read->last_term = terms->terms[i].term - 1;
+}
+
 int sl_store_read_partition(struct sl_store_reader *store, uint16_t partition, uint64_t from,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
 {
@@ -259,6 +268,10 @@ int sl_store_read_partition(struct sl_store_reader *store, uint16_t partition, u
 		return sl_err_set(err, -EINVAL, "no partition %u in %s: it has %" PRIu32, partition,
 			store->path, store->meta.header.partition_count);
 	terms = &store->partitions[partition];
+	// Lanes expire each for itself: what is older than something that has expired has expired.
+	if (from < terms->floor)
+		start_at_floor(&read, terms);
+	from = read.from;
 	limit = visitor->limit != NULL ? sl_store_read_limit(&read, partition) : UINT64_MAX;
 	for (uint32_t i = 0; result == 0 && read.stopped == 0 && i < terms->count; i++) {
 		struct range range = {

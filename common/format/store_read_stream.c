@@ -26,6 +26,7 @@ static uint32_t set_slots(struct sl_store_read *read, const struct sl_batch_head
 			continue;
 		*slot = (struct sl_store_slot){
 			.next_offset = table[i].first_offset,
+			.from = read->store->partitions[table[i].partition].floor,
 			.void_start =
 				sl_store_void_start(read->store, table[i].partition, table[i].term),
 			.end = sl_store_read_limit(read, table[i].partition),

@@ -14,6 +14,8 @@
 // One term of a partition: it owns offsets from start on, and lives in one lane.
 struct sl_store_term {
 	uint64_t start;
+	uint64_t end; // behind its last offset that is known of; 0: none is
+	uint64_t last_segment; // of its lane, that is known to name it
 	uint32_t term;
 	uint16_t lane;
 };
@@ -22,6 +24,9 @@ struct sl_store_term {
 struct sl_store_terms {
 	struct sl_store_term *terms;
 	uint32_t count;
+	// Everything below has expired, whatever lanes still hold of it: the first retained offset
+	// or one below, 0 when nothing has.
+	uint64_t floor;
 };
 
 struct sl_store_reader {
@@ -31,6 +36,7 @@ struct sl_store_reader {
 	struct sl_store_meta meta; // streams, lanes, partitions: as store.meta had them at open
 	uint32_t salt_crc;
 	struct sl_store_terms *partitions; // meta.header.partition_count
+	bool has_expired; // in some lane, as far as it was looked for: when a partition has moved
 };
 
 // Opens STORE (a directory with store.meta; of a store on several paths any of them) and learns the

@@ -12,6 +12,8 @@
 struct learner {
 	struct sl_store_reader *store;
 	uint16_t lane; // being looked at
+	uint64_t segment;
+	bool is_behind_expired; // at the head of the oldest segment, and there were older ones
 	int result;
 	struct sl_err *err;
 };
@@ -36,6 +38,9 @@ static int add_term(struct sl_store_reader *store, uint16_t partition,
 	for (uint32_t i = 0; i < known->count; i++) {
 		if (known->terms[i].term != term->term)
 			continue;
+		known->terms[i].end = SL_MAX(known->terms[i].end, term->end);
+		known->terms[i].last_segment =
+			SL_MAX(known->terms[i].last_segment, term->last_segment);
 		if (known->terms[i].lane != term->lane)
 			return sl_err_set(err, -EBADMSG,
 				"%s: lanes %u and %u both hold term %" PRIu32
@@ -57,11 +62,32 @@ static int add_term(struct sl_store_reader *store, uint16_t partition,
 static void learn_state(void *context, const struct sl_partition_state *state)
 {
 	struct learner *learner = context;
-	const struct sl_store_term term = {
-		.start = state->term_start, .term = state->term, .lane = learner->lane};
+	const struct sl_store_term term = {.start = state->term_start,
+		.end = state->next_offset,
+		.last_segment = learner->segment,
+		.term = state->term,
+		.lane = learner->lane};
+	struct sl_store_terms *known;
 
-	if (learner->result == 0 && state->partition < learner->store->meta.header.partition_count)
-		learner->result = add_term(learner->store, state->partition, &term, learner->err);
+	if (learner->result != 0 || state->partition >= learner->store->meta.header.partition_count)
+		return;
+	learner->result = add_term(learner->store, state->partition, &term, learner->err);
+	known = &learner->store->partitions[state->partition];
+	if (learner->is_behind_expired && state->next_offset > state->term_start)
+		known->floor = SL_MAX(known->floor, state->next_offset);
+}
+
+static void learn_lost(void *context, const struct sl_lost_offsets *lost)
+{
+	struct learner *learner = context;
+	const struct sl_store_term term = {.start = lost->first_offset,
+		.end = lost->first_offset + lost->count,
+		.last_segment = learner->segment,
+		.term = lost->term,
+		.lane = learner->lane};
+
+	if (learner->result == 0 && lost->partition < learner->store->meta.header.partition_count)
+		learner->result = add_term(learner->store, lost->partition, &term, learner->err);
 }
 
 static void learn_table(struct learner *learner, const struct sl_batch_header *batch)
@@ -70,6 +96,8 @@ static void learn_table(struct learner *learner, const struct sl_batch_header *b
 
 	for (uint32_t i = 0; i < batch->table_count && learner->result == 0; i++) {
 		const struct sl_store_term term = {.start = table[i].first_offset,
+			.end = table[i].first_offset + table[i].event_count,
+			.last_segment = learner->segment,
 			.term = table[i].term,
 			.lane = learner->lane};
 
@@ -95,6 +123,24 @@ void sl_store_batch_states(const struct sl_batch_header *batch,
 			continue;
 		for (uint32_t i = 0; i < run.bytes / sizeof(*states); i++)
 			on_state(context, &states[i]);
+	}
+	sl_run_iterator_fini(&iterator);
+}
+
+void sl_store_batch_lost(const struct sl_batch_header *batch,
+	void (*on_lost)(void *context, const struct sl_lost_offsets *lost), void *context)
+{
+	struct sl_run_iterator iterator;
+	struct sl_run run;
+
+	if (batch->kind != SL_BATCH_FENCE)
+		return;
+	sl_run_iterator_init(&iterator, batch);
+	while (sl_run_next(&iterator, &run, NULL)) {
+		const struct sl_lost_offsets *lost = run.data;
+
+		for (uint32_t i = 0; run.type == SL_RUN_LOST && i < run.bytes / sizeof(*lost); i++)
+			on_lost(context, &lost[i]);
 	}
 	sl_run_iterator_fini(&iterator);
 }
@@ -142,6 +188,7 @@ static int learn_inside(struct learner *learner, struct sl_segment_file *file, s
 			sl_batch_check_runs(batch) != SL_BATCH_OK)
 			return learner->result;
 		sl_store_batch_states(batch, learn_state, learner);
+		sl_store_batch_lost(batch, learn_lost, learner);
 		learn_table(learner, batch);
 		last_number = batch->number;
 		position += sl_batch_block_bytes(batch);
@@ -178,7 +225,10 @@ static int learn_segment(struct learner *learner, const struct sl_lane_reader *r
 
 	if (result < 0)
 		return result == -ENOENT ? 0 : result;
+	learner->segment = reader->segments.numbers[index];
+	learner->is_behind_expired = index == 0 && reader->segments.numbers[0] > 1;
 	result = sl_store_head_states(file, &epoch, learn_state, learner, err);
+	learner->is_behind_expired = false;
 	if (result == 0 && !is_last)
 		result = head_epoch(reader, reader->segments.numbers[index + 1], &next_epoch, err);
 	if (result == 0 && learner->result == 0 && (is_last || next_epoch != epoch))
@@ -187,12 +237,35 @@ static int learn_segment(struct learner *learner, const struct sl_lane_reader *r
 	return result < 0 ? result : learner->result;
 }
 
+int sl_store_terms_learn_segment(
+	struct sl_store_reader *store, uint16_t lane, uint64_t segment, struct sl_err *err)
+{
+	struct learner learner = {.store = store, .lane = lane, .segment = segment, .err = err};
+	struct sl_lane_reader reader;
+	struct sl_segment_file *file = NULL;
+	int result = sl_store_open_lane(store, lane, &reader, err);
+
+	if (result == 0)
+		result = sl_segment_file_open(
+			&file, reader.path, lane, segment, reader.salt_crc, err);
+	if (result == 0)
+		result = learn_inside(&learner, file, err);
+	else if (result == -ENOENT)
+		result = 0;
+	if (file != NULL)
+		sl_segment_file_close(file);
+	sl_lane_reader_close(&reader);
+	return result;
+}
+
 static int learn_lane(struct sl_store_reader *store, uint16_t lane, struct sl_err *err)
 {
 	struct learner learner = {.store = store, .lane = lane, .err = err};
 	struct sl_lane_reader reader;
 	int result = sl_store_open_lane(store, lane, &reader, err);
 
+	if (result == 0 && (reader.segments.count == 0 || reader.segments.numbers[0] > 1))
+		store->has_expired = true;
 	for (size_t i = 0; result == 0 && i < reader.segments.count; i++)
 		result = learn_segment(&learner, &reader, i, err);
 	sl_lane_reader_close(&reader);
@@ -221,7 +294,7 @@ int sl_store_terms_learn(struct sl_store_reader *store, struct sl_err *err)
 		return result;
 	for (uint32_t i = 0; result == 0 && i < meta->header.lane_count; i++)
 		result = learn_lane(store, meta->lanes[i].lane, err);
-	return result;
+	return result == 0 ? sl_store_floors_set(store, err) : result;
 }
 
 void sl_store_terms_free(struct sl_store_reader *store)

@@ -88,6 +88,7 @@ class JoinTest(DamageTest):
         first.start().state_batches(EPOCH_START).events(Batch().event(0, b"term 3"))
         store.write_meta()
         self.assertEqual(read(self.folder, "--check")[0], 0)
+        self.assertEqual(read(self.folder, "--stream", "plays")[1], b"term 3\n")
         # A lane that has all of its segments has lost no term.
         second.open_segment()
         self.damaged("partition 0: offsets 3 to 4 are missing between term 1 in lane 0 and term 3",

@@ -138,7 +138,7 @@ class Store:
 
     def _count(self, table):
         """Add the batch's live events to the counts; returns {partition: live events} where some
-        are void."""
+        are void, or all have expired with younger ones of another lane."""
         voids = {}
         for partition, (first, term, count) in table.items():
             limit = self.join.void_from(partition, term)
@@ -146,6 +146,8 @@ class Store:
             if live < count:
                 voids[partition] = live
                 self.totals["void_events"] += count - live
+            if live and first < self.join.floor(partition):
+                live = voids[partition] = 0  # a floor lies between batches
             if live:
                 seen = self.counts.setdefault(partition, [first, first, 0])
                 seen[0] = min(seen[0], first)

@@ -192,6 +192,7 @@ class Join:
         self.ranges = {}   # partition -> [Range], ascending by term
         self.heads = set()  # (partition, term, next offset) where older segments have expired
         self.limits = {}   # (partition, term) -> the offset from which on it is void
+        self.floors = {}   # partition -> the offset below which everything has expired
         self.lost = {lane.partitions.lane for lane in lanes if not lane.partitions.from_birth}
         for number, partition in enumerate(store_meta.partitions):
             if partition.term:
@@ -212,6 +213,12 @@ class Join:
             self.ranges.setdefault(partition, []).extend(ranges)
         if not lane.from_birth:
             self.heads.update((*key, offset) for key, offset in lane.head_next.items())
+            for (partition, _), offset in lane.head_next.items():
+                self._raise_floor(partition, offset)
+
+    def _raise_floor(self, partition, offset):
+        """What is older than something that has expired has expired, in whatever lane it lies."""
+        self.floors[partition] = max(self.floors.get(partition, 0), offset)
 
     def _set_limits(self, partition, starts):
         limit = None
@@ -235,9 +242,13 @@ class Join:
             if not term or limit is not None and start is not None and start >= limit:
                 continue
             begins = held.first if held else start
-            if end is not None and begins > end and lower.term >> 16 == term >> 16 and \
-                    not (held and (partition, term, begins) in self.heads) and \
-                    not (begins == start and self._has_expired_between(lower.term, term, by_term)):
+            if end is None or begins <= end or lower.term >> 16 != term >> 16:
+                pass
+            elif held and (partition, term, begins) in self.heads:
+                pass  # the floor is there already
+            elif begins == start and self._has_expired_between(lower.term, term, by_term):
+                self._raise_floor(partition, begins)
+            else:
                 raise Damage(lower.file, lower.position, f"partition {partition}: offsets {end} to "
                              f"{begins - 1} are missing between term {lower.term} in lane "
                              f"{lower.lane} and term {term}")
@@ -247,6 +258,10 @@ class Join:
     def _has_expired_between(self, lower, upper, by_term):
         """Whether a term between the two has gone with all its segments: lanes expire each for itself."""
         return bool(self.lost) and any(term not in by_term for term in range(lower + 1, upper))
+
+    def floor(self, partition):
+        """The offset below which everything of the partition has expired."""
+        return self.floors.get(partition, 0)
 
     def void_from(self, partition, term):
         """The offset from which on this term of the partition is void, or None."""

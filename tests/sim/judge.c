@@ -17,7 +17,6 @@ struct found {
 	uint64_t sum; // of the offsets: equal for the same set in any order
 	uint64_t last; // seen, plus one; 0 none
 	uint16_t last_lane;
-	uint32_t last_term;
 };
 
 struct visit {
@@ -33,12 +32,7 @@ static bool may_follow(
 	// Streams are read lane by lane: a partition that has moved comes in pieces.
 	if (visit->is_by_lane)
 		return event->lane != found->last_lane || event->offset >= found->last;
-	if (event->offset == found->last)
-		return true;
-	// Lanes expire each for itself: a term may have lost its first events, or one in between
-	// all, while the one below is all there.
-	return event->offset > found->last && event->term > found->last_term &&
-		sim_oracle_may_expire();
+	return event->offset == found->last;
 }
 
 static int see_event(void *context, const struct sl_store_event *event)
@@ -53,7 +47,6 @@ static int see_event(void *context, const struct sl_store_event *event)
 			event->partition, event->offset, found->last - 1);
 	found->last = event->offset + 1;
 	found->last_lane = event->lane;
-	found->last_term = event->term;
 	found->first = found->count == 0 ? event->offset : SL_MIN(found->first, event->offset);
 	found->next = SL_MAX(found->next, event->offset + 1);
 	found->sum += event->offset;
@@ -73,7 +66,7 @@ static void check_extent(
 				partition, wanted);
 		return;
 	}
-	if (found->next < wanted && !sim_oracle_may_expire_inside(partition)) {
+	if (found->next < wanted) {
 		sim_counts.lost += wanted - found->next;
 		sim_fail(
 			"%s: partition %u ends before offset %lu, and events below %lu must be there",

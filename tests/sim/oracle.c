@@ -123,12 +123,6 @@ bool sim_oracle_may_expire(void)
 	return may_expire;
 }
 
-bool sim_oracle_may_expire_inside(uint16_t partition)
-{
-	// One term that is left, one that is gone, and the one in which it goes on.
-	return may_expire && models[partition].term >= 3;
-}
-
 void sim_oracle_print(FILE *file)
 {
 	for (uint32_t p = 0; p < model_count; p++) {

@@ -37,9 +37,6 @@ uint64_t sim_oracle_acknowledged(uint16_t partition);
 
 // True when old events may be gone.
 bool sim_oracle_may_expire(void);
-// True when, besides, events in the middle of a partition or at its end may be: lanes expire each
-// for itself, so that a term goes while the one below it is still in an open segment.
-bool sim_oracle_may_expire_inside(uint16_t partition);
 
 // All that was appended and not lost: a line "PARTITION OFFSET ID BYTES" each.
 void sim_oracle_print(FILE *file);

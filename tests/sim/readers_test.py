@@ -14,6 +14,7 @@ SIM = ROOT / "build" / "tests" / "sim" / "sluice-sim"
 READER = ROOT / "tests" / "reader" / "sluice_reader.py"
 FIRST_SEED = 7000
 SEED_COUNT = 12
+SEEDS_EXPIRED_INSIDE = (333, 586)  # what is older than something that has expired lies in another lane
 
 
 def known_events(path):
@@ -46,7 +47,7 @@ class Readers(unittest.TestCase):
 
     def test_the_independent_reader_agrees_with_the_oracle(self):
         with_events = 0
-        for seed in range(FIRST_SEED, FIRST_SEED + SEED_COUNT):
+        for seed in (*range(FIRST_SEED, FIRST_SEED + SEED_COUNT), *SEEDS_EXPIRED_INSIDE):
             with self.subTest(seed), tempfile.TemporaryDirectory() as name:
                 folder = Path(name)
                 run = subprocess.run([SIM, "--seeds", "1", "--seed", str(seed), "--keep", name],
@@ -62,6 +63,7 @@ class Readers(unittest.TestCase):
                     kept = {key[2] for key in found if key[:2] == place}
                     last = max(key[2] for key in known if key[:2] == place)
                     self.assertTrue(not kept or last in kept, place)
+                    self.assertTrue(not kept or len(kept) == last + 1 - min(kept), place)
                 with_events += bool(found)
         self.assertGreater(with_events, SEED_COUNT // 2)
 

@@ -135,17 +135,40 @@ static void make_expired_move(uint64_t term_start)
 	unlink(sl_test_segment_path(&made, 1, 1));
 }
 
-static void a_term_whose_first_segments_expired_leaves_no_hole(void)
+// By partition, by stream and counted: the same suffix.
+static void expect_suffix(uint64_t first, uint64_t next)
 {
 	struct sl_store_report report;
+	struct sl_store_reader *store;
 	struct sl_err err = {0};
 	struct seen seen = {0};
+	struct sl_store_count counts[4];
 
-	make_expired_move(4);
 	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
-	CU_ASSERT_EQUAL(seen.count, 6);
-	CU_ASSERT_EQUAL(seen.last_term, 2);
-	CU_ASSERT_EQUAL(report.next_offset, 8);
+	CU_ASSERT_EQUAL(seen.count, next - first);
+	CU_ASSERT_EQUAL(report.event_count, next - first);
+	if (next > first) {
+		CU_ASSERT_EQUAL(report.first_offset, first);
+		CU_ASSERT_EQUAL(report.next_offset, next);
+	}
+	seen = (struct seen){0};
+	CU_ASSERT_EQUAL(read_stream(&seen, &report, &err), 0);
+	CU_ASSERT_EQUAL(seen.count, next - first);
+	report = (struct sl_store_report){0};
+	CU_ASSERT_EQUAL_FATAL(sl_store_reader_open(&store, made.path, &err), 0);
+	CU_ASSERT_EQUAL(sl_store_count(store, counts, NULL, &report, &err), 0);
+	CU_ASSERT_EQUAL(counts[0].event_count, next - first);
+	if (next > first) {
+		CU_ASSERT_EQUAL(counts[0].first_offset, first);
+		CU_ASSERT_EQUAL(counts[0].last_offset, next - 1);
+	}
+	sl_store_reader_close(store);
+}
+
+static void what_is_older_than_an_expired_beginning_of_a_term_has_expired(void)
+{
+	make_expired_move(4);
+	expect_suffix(6, 8);
 	sl_test_store_destroy(&made);
 }
 
@@ -167,7 +190,7 @@ static void make_expired_middle(uint64_t term3_start)
 	sl_test_store_write_meta(&made);
 }
 
-static void a_term_that_expired_between_two_others_leaves_a_hole_that_is_no_damage(void)
+static void what_is_older_than_an_expired_term_has_expired(void)
 {
 	const struct sl_partition_state term2 = state(0, 2, 4, 9);
 	struct sl_store_report report;
@@ -175,24 +198,52 @@ static void a_term_that_expired_between_two_others_leaves_a_hole_that_is_no_dama
 	struct seen seen = {0};
 
 	make_expired_middle(9);
-	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
-	CU_ASSERT_EQUAL(seen.count, 7);
-	CU_ASSERT_EQUAL(report.next_offset, 12);
+	expect_suffix(9, 12);
 	sl_test_store_destroy(&made);
-	// Nor when the checkpoint of a later segment still names the term.
-	seen = (struct seen){0};
+	// So when the checkpoint of a later segment still names the term.
 	make_expired_middle(9);
 	sl_test_segment_open(&made, 1);
 	sl_test_segment_open(&made, 1);
 	sl_test_states_write(&made, 1, SL_BATCH_CHECKPOINT, &term2, 1);
 	unlink(sl_test_segment_path(&made, 1, 1));
-	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), 0);
-	CU_ASSERT_EQUAL(seen.count, 7);
+	expect_suffix(9, 12);
 	sl_test_store_destroy(&made);
 	// The term began before what is left of it: that is missing.
-	seen = (struct seen){0};
 	make_expired_middle(7);
 	CU_ASSERT_EQUAL(read_partition(0, 0, &seen, &report, &err), -EBADMSG);
+	sl_test_store_destroy(&made);
+}
+
+// Two terms in lane 0 with one in between that had no events: term 1 goes on behind the last
+// checkpoint that names it, and another lane has lost segments.
+static void what_follows_the_last_head_that_names_a_term_has_not_expired(void)
+{
+	const struct sl_partition_state term1 = state(0, 1, 0, 0);
+	const struct sl_partition_state later1 = state(0, 1, 0, 4);
+	const struct sl_partition_state other = state(3, 1, 0, 0);
+	const struct sl_partition_state term3 = state(0, 3, 9, 9);
+
+	sl_test_store_create(&made, 4);
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, &term1, 1);
+	sl_test_events_write(&made, 0, 0, 1, 0, 4);
+	sl_test_segment_seal(&made, 0);
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, &later1, 1);
+	sl_test_events_write(&made, 0, 0, 1, 4, 5);
+	sl_test_segment_seal(&made, 0);
+	sl_test_segment_open(&made, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, &term3, 1);
+	sl_test_events_write(&made, 0, 0, 3, 9, 3);
+	sl_test_segment_open(&made, 1);
+	sl_test_segment_open(&made, 1);
+	sl_test_states_write(&made, 1, SL_BATCH_CHECKPOINT, &other, 1);
+	unlink(sl_test_segment_path(&made, 1, 1));
+	made.meta.partitions[3].lane = 1;
+	made.meta.partitions[0] =
+		(struct sl_store_meta_partition){.term = 3, .term_start = 9, .lane = 0};
+	sl_test_store_write_meta(&made);
+	expect_suffix(0, 12);
 	sl_test_store_destroy(&made);
 }
 
@@ -227,7 +278,7 @@ static void what_expired_in_front_of_a_term_without_events_is_not_missing(void)
 		CU_ASSERT_EQUAL_FATAL(sl_store_reader_open(&store, made.path, &err), 0);
 		CU_ASSERT_EQUAL(sl_store_read_partition(store, 0, 0, &visitor, &report, &err),
 			newest == 3 ? 0 : -EBADMSG);
-		CU_ASSERT_EQUAL(report.next_offset, 4);
+		CU_ASSERT_EQUAL(report.next_offset, newest == 3 ? 0 : 4);
 		sl_store_reader_close(store);
 		sl_test_store_destroy(&made);
 	}
@@ -423,8 +474,9 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_read_says_where_it_starts_when_the_first_segments_expired),
 	SL_TEST(segments_that_expire_under_a_reader_are_no_error),
 	SL_TEST(a_partition_that_moved_is_read_term_by_term_without_void_runs),
-	SL_TEST(a_term_whose_first_segments_expired_leaves_no_hole),
-	SL_TEST(a_term_that_expired_between_two_others_leaves_a_hole_that_is_no_damage),
+	SL_TEST(what_is_older_than_an_expired_beginning_of_a_term_has_expired),
+	SL_TEST(what_is_older_than_an_expired_term_has_expired),
+	SL_TEST(what_follows_the_last_head_that_names_a_term_has_not_expired),
 	SL_TEST(what_expired_in_front_of_a_term_without_events_is_not_missing),
 	SL_TEST(offsets_missing_between_two_terms_are_damage),
 	SL_TEST(a_stream_read_leaves_void_runs_out),
