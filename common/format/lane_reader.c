@@ -33,6 +33,11 @@ void sl_lane_reader_want(struct sl_lane_reader *reader, const struct sl_index_wa
 	reader->skip.wanted = *wanted;
 }
 
+void sl_lane_reader_read_ahead(struct sl_lane_reader *reader, struct sl_read_ahead *ahead_reader)
+{
+	reader->ahead_reader = ahead_reader;
+}
+
 void sl_lane_reader_skip_to(struct sl_lane_reader *reader, uint64_t segment)
 {
 	while (reader->next_index < reader->segments.count &&
@@ -115,6 +120,7 @@ static int enter_segment(struct sl_lane_reader *reader, struct sl_err *err)
 		is_listed_again = false;
 	}
 	reader->position = 0;
+	sl_segment_file_read_ahead(reader->file, reader->ahead_reader);
 	sl_lane_skip_enter(reader);
 	if (!reader->file->is_sealed) {
 		int result = sl_lane_reader_find_takeover(reader, err);

@@ -63,6 +63,7 @@ struct sl_lane_reader {
 	uint64_t epoch_max; // of any valid header, also behind the end
 	uint64_t batch_count, byte_count, expired_count;
 	struct sl_lane_skip skip;
+	struct sl_read_ahead *ahead_reader; // of the owner, or NULL
 	uint64_t skipped_batch_count; // of sealed segments, by their indexes
 };
 
@@ -78,6 +79,10 @@ void sl_lane_reader_skip_to(struct sl_lane_reader *reader, uint64_t segment);
 // From now on sealed segments are read by their indexes, where they have one: batches without
 // anything of this are not returned, nor checked. Before the first sl_lane_reader_next().
 void sl_lane_reader_want(struct sl_lane_reader *reader, const struct sl_index_wanted *wanted);
+
+// From now on segments are read by the reader, at the drive's speed: for logs that are read whole.
+// The reader is the caller's and outlives the lane's. Before the first sl_lane_reader_next().
+void sl_lane_reader_read_ahead(struct sl_lane_reader *reader, struct sl_read_ahead *ahead_reader);
 
 // The next batch: its header, table and lengths are checked, its runs only by
 // sl_batch_check_runs(); it lives until the next call. Returns 1 with *batch; 0 at the end of the

@@ -16,6 +16,7 @@
 #define WINDOW_BYTES (2u * 1024 * 1024)
 
 static_assert(SL_BATCH_BYTES_MAX % SL_BLOCK_BYTES == 0, "the window is whole blocks");
+static_assert(SL_BATCH_BYTES_MAX <= SL_READ_AHEAD_SPAN_BYTES_MAX, "a reader gives a batch whole");
 
 static int open_direct(const char *path, struct sl_err *err)
 {
@@ -124,6 +125,8 @@ void sl_segment_file_close(struct sl_segment_file *file)
 {
 	if (file == NULL)
 		return;
+	if (file->reader != NULL)
+		sl_read_ahead_stop(file->reader);
 	if (file->fd >= 0)
 		close(file->fd);
 	free(file->window);
@@ -133,6 +136,13 @@ void sl_segment_file_close(struct sl_segment_file *file)
 void sl_segment_file_forget(struct sl_segment_file *file)
 {
 	file->window_bytes = 0;
+	file->reader_position = UINT64_MAX;
+}
+
+void sl_segment_file_read_ahead(struct sl_segment_file *file, struct sl_read_ahead *reader)
+{
+	file->reader = reader;
+	file->reader_position = UINT64_MAX;
 }
 
 static int grow_window(struct sl_segment_file *file, size_t bytes, struct sl_err *err)
@@ -152,6 +162,15 @@ static int grow_window(struct sl_segment_file *file, size_t bytes, struct sl_err
 	return 0;
 }
 
+// -ENODATA: there is nothing to read at this position.
+static int cannot_read(
+	const struct sl_segment_file *file, uint64_t position, int error, struct sl_err *err)
+{
+	return sl_err_set(err, error == -ENODATA ? -EIO : error,
+		"cannot read %s at position %" PRIu64 ": %s", file->path, position,
+		error == -ENODATA ? "the file ends there" : strerror(-error));
+}
+
 // Reads until the window holds bytes from its position on.
 static int fill_window(struct sl_segment_file *file, size_t bytes, struct sl_err *err)
 {
@@ -159,14 +178,11 @@ static int fill_window(struct sl_segment_file *file, size_t bytes, struct sl_err
 		uint64_t position = file->window_position + file->window_bytes;
 		ssize_t count = pread(file->fd, file->window + file->window_bytes,
 			bytes - file->window_bytes, (off_t)position);
-		int result = count < 0 ? -errno : -EIO;
 
 		if (count < 0 && errno == EINTR)
 			continue;
 		if (count <= 0)
-			return sl_err_set(err, result, "cannot read %s at position %" PRIu64 ": %s",
-				file->path, position,
-				count < 0 ? strerror(-result) : "the file ends there");
+			return cannot_read(file, position, count < 0 ? -errno : -ENODATA, err);
 		// Direct reads go on at a block; what is left of a broken one is read again.
 		file->window_bytes += (size_t)count / SL_BLOCK_BYTES * SL_BLOCK_BYTES;
 		file->bytes_read += (uint64_t)count;
@@ -201,6 +217,34 @@ static int load(struct sl_segment_file *file, uint64_t position, size_t bytes, s
 static const void *at(const struct sl_segment_file *file, uint64_t position)
 {
 	return file->window + (position - file->window_position);
+}
+
+static int get_ahead(struct sl_segment_file *file, uint64_t position, size_t bytes,
+	const void **data, struct sl_err *err)
+{
+	uint64_t unreadable;
+	int error;
+
+	if (position < file->reader_position)
+		sl_read_ahead_begin(
+			file->reader, file->fd, position, sl_segment_file_usable_bytes(file));
+	file->reader_position = position;
+	*data = sl_read_ahead_get(file->reader, position, bytes);
+	unreadable = sl_read_ahead_unreadable(file->reader, &error);
+	return unreadable < position + bytes ? cannot_read(file, unreadable, error, err) : 0;
+}
+
+// [position, position + bytes) of the file at *data, until the next call.
+static int get(struct sl_segment_file *file, uint64_t position, size_t bytes, size_t ahead_bytes,
+	const void **data, struct sl_err *err)
+{
+	int result;
+
+	if (file->reader != NULL)
+		return get_ahead(file, position, bytes, data, err);
+	result = load(file, position, bytes, ahead_bytes, err);
+	*data = result == 0 ? at(file, position) : NULL;
+	return result;
 }
 
 int sl_segment_file_read_footer(struct sl_segment_file *file, struct sl_err *err)
@@ -255,25 +299,24 @@ int sl_segment_file_batch(struct sl_segment_file *file, uint64_t position, bool 
 	size_t ahead_bytes = only_header ? 0
 		: file->ahead_bytes > 0  ? file->ahead_bytes
 					 : WINDOW_BYTES;
+	const void *data;
 	int result;
 
 	*verdict = SL_BATCH_NO_MAGIC;
 	if (position >= sl_segment_file_usable_bytes(file))
 		return 0;
-	result = load(file, position, SL_BLOCK_BYTES, ahead_bytes, err);
+	result = get(file, position, SL_BLOCK_BYTES, ahead_bytes, &data, err);
 	if (result < 0)
 		return result;
-	*verdict = check_header(file, position, at(file, position));
+	*verdict = check_header(file, position, data);
 	if (*verdict == SL_BATCH_OK && !only_header) {
-		const struct sl_batch_header *header = at(file, position);
-
-		result = load(
-			file, position, (size_t)sl_batch_block_bytes(header), ahead_bytes, err);
+		result = get(file, position, (size_t)sl_batch_block_bytes(data), ahead_bytes, &data,
+			err);
 		if (result < 0)
 			return result;
-		*verdict = sl_batch_check_sum(at(file, position), file->salt_crc);
+		*verdict = sl_batch_check_sum(data, file->salt_crc);
 	}
-	*batch = *verdict == SL_BATCH_OK ? at(file, position) : NULL;
+	*batch = *verdict == SL_BATCH_OK ? data : NULL;
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "bounds.h"
 #include "err.h"
 #include "format/batch_scan.h"
+#include "format/read_ahead.h"
 
 struct sl_segment_file {
 	int fd;
@@ -19,7 +20,7 @@ struct sl_segment_file {
 	bool is_shortened; // see sl_segment_file_open_shortened()
 	struct sl_segment_footer footer; // when is_sealed
 	char path[SL_PATH_BYTES_MAX];
-	uint64_t bytes_read; // from the device
+	uint64_t bytes_read; // from the device, by the window
 	// The window: [window_position, window_position + window_bytes) of the file.
 	char *window;
 	size_t window_capacity, window_bytes;
@@ -27,6 +28,9 @@ struct sl_segment_file {
 	// How much one read may take ahead of the batch that is asked for: 0, as much as the window
 	// holds. Set by readers that will not want what comes next.
 	size_t ahead_bytes;
+	// Set by sl_segment_file_read_ahead(): batches come from here, not from the window.
+	struct sl_read_ahead *reader;
+	uint64_t reader_position; // asked for last; UINT64_MAX: it has to begin anew
 };
 
 // Opens LANE_DIR/NUMBER.seg and reads its footer. Returns 0 and *file, which the caller closes;
@@ -48,11 +52,16 @@ static inline uint64_t sl_segment_file_usable_bytes(const struct sl_segment_file
 	return file->file_bytes - SL_BLOCK_BYTES;
 }
 
+// From now on batches are read by the reader, front to back at the drive's speed: for files that
+// are read whole. The reader is the caller's, outlives the file and serves no other one meanwhile;
+// with NULL nothing changes.
+void sl_segment_file_read_ahead(struct sl_segment_file *file, struct sl_read_ahead *reader);
+
 // Reads the footer again: a segment of a running appliance may have been sealed meanwhile. Returns
 // 0 or a negative errno with err filled.
 int sl_segment_file_read_footer(struct sl_segment_file *file, struct sl_err *err);
 
-// Forgets the window, so that the next look sees what is on the disk now.
+// Forgets what was read, so that the next look sees what is on the disk now.
 void sl_segment_file_forget(struct sl_segment_file *file);
 
 // Checks the batch at position: header and place, then, unless only_header, the sum of its body. On

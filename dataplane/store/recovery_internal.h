@@ -32,6 +32,7 @@ struct sl_recoverer {
 	struct sl_segment **locked;
 	uint32_t locked_count;
 	struct sl_recovery_states states;
+	struct sl_read_ahead *reader; // while the log is scanned
 	uint32_t current_index; // of the batch at hand
 	uint32_t end_index; // of the last segment that counts, SL_RECOVERY_NO_INDEX before one
 	uint64_t epoch_max, time_last_ns;

@@ -131,6 +131,7 @@ static int scan(struct sl_recoverer *r, uint32_t first)
 		result = seed(r, &reader, r->entries[first - 1].number);
 	if (result == 0 && first < r->entry_count) {
 		sl_lane_reader_skip_to(&reader, r->entries[first].number);
+		sl_lane_reader_read_ahead(&reader, r->reader);
 		result = walk(r, &reader);
 	}
 	r->epoch_max = SL_MAX(r->epoch_max, SL_MAX(reader.epoch_max, reader.last_epoch));
@@ -172,7 +173,7 @@ static int check_heads_behind(const struct sl_recoverer *r)
 	return result;
 }
 
-int sl_recovery_scan(struct sl_recoverer *r)
+static int scan_tail(struct sl_recoverer *r)
 {
 	int result = sl_recovery_states_init(&r->states, r->err);
 
@@ -185,6 +186,17 @@ int sl_recovery_scan(struct sl_recoverer *r)
 		if (result == 0)
 			result = scan(r, r->tail_index - 1);
 	}
+	return result;
+}
+
+int sl_recovery_scan(struct sl_recoverer *r)
+{
+	int result = sl_read_ahead_create(&r->reader, r->err);
+
+	if (result == 0)
+		result = scan_tail(r);
+	sl_read_ahead_destroy(r->reader);
+	r->reader = NULL;
 	// The reader has held the marks against the chain. What a half-born segment takes from its
 	// end are checkpoint batches: whatever vouches for them, they hold no events.
 	return result < 0 ? result : check_heads_behind(r);

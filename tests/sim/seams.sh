@@ -14,7 +14,7 @@ calls+='|sleep|stat|statfs|statvfs|statx|symlink|sync|sync_file_range|syncfs|tim
 build=$1
 missing=0
 # lib_common holds more than the store's format: of it only what reads and writes logs, but for
-# the threads that read ahead for a check of whole stores, which the appliance does not do.
+# the threads that read ahead, which a simulated recovery does without.
 objects=("$build"/dataplane/store/libstore.a "$build"/dataplane/worker/libworker.a)
 for object in "$build"/common/libcommon.a.p/format_*.o; do
 	[[ $object == */format_read_ahead.c.o ]] || objects+=("$object")
