@@ -24,6 +24,7 @@ class Setup:
     copied: bool = False  # memif's server, which copies each frame; else its client, without a copy
     two_cores: bool = False  # RX on the generator's CPU, the worker on the appliance's: nobody sends
     stage_cycles: bool = False
+    durability: str = "durable"  # of its only class; a start may change it
 
     def store_key(self):
         return (self.partitions, self.retention_bytes, self.segment_bytes)
@@ -61,6 +62,7 @@ class Appliance:
             ("main_cpu", self.bench.generator_cpu),
             ("stage_cycles", "true" if self.setup.stage_cycles else "false"),
             ("partitions", self.setup.partitions),
+            ("durability", self.setup.durability),
             ("retention_bytes", self.setup.retention_bytes),
             ("paths", f'["{self.bench.path("store")}"]'),
             ("segment_bytes", self.setup.segment_bytes),
@@ -98,12 +100,16 @@ class Appliance:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
         return json.loads(answer.stdout) if answer.returncode == 0 else None
 
+    def lane(self, document="stats"):
+        """Its only lane, as a document of sluicectl has it."""
+        answers = []
+        wait_until(f"the data plane tells its {document}",
+                   lambda: answers.append(self.ask(document)) or answers[-1], self.process)
+        return answers[-1]["lanes"][0]
+
     def current_segment(self):
-        """Of its only lane: what it stores from now on lies in this one or in later ones."""
-        stats = []
-        wait_until("the data plane tells its counters", lambda: stats.append(self.ask("stats")) or stats[-1],
-                   self.process)
-        return stats[-1]["lanes"][0]["segment"]
+        """What it stores from now on lies in this one or in later ones."""
+        return self.lane()["segment"]
 
     def wait_received(self, count):
         """Until it has received all: a memif server cannot see what lies in the ring yet."""
@@ -122,6 +128,10 @@ class Appliance:
                 if name in ("RssAnon", "RssShmem", "HugetlbPages"):
                     sizes[name] = int(value.split()[0]) * 1024
         self.memory_bytes = sum(sizes.values())
+
+    def kill(self):
+        """As a crash does: what it had under way may be there or not. Nothing of it runs afterwards."""
+        self.process.kill()
 
     def stop(self):
         self.process.stop()

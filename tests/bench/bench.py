@@ -49,12 +49,18 @@ class Scale:
     retention_bytes: int = 0  # instead of each row's
     replay_retention_bytes: int = 0
     segment_bytes: int = 0
+    store_rate: int = 600_000  # events of the store's frames a second, where a row does not go flat out
+    store_rate_64: int = 6_000_000
+    crash_share: tuple = (0.85, 0.94)  # how full a segment is when its appliance is killed
+    store_sizes: tuple = (1, 5, 20)  # of recovered stores, in segments
+    large_segment: int = 4  # times as large as the others
 
 
 # Only to prove that the bench works: seconds, and no load to speak of.
 TOY = Scale(seconds=0.5, reference_seconds=0.3, fio_seconds=1, fio_bytes=64 << 20, trials=1, repeats=0,
             ndr_steps=1, ndr_tries=1, loss_steps=1, idle_seconds=0.3, replay_seconds=0.1, rate=100000,
-            retention_bytes=256 << 20, replay_retention_bytes=1 << 30, segment_bytes=16 << 20)
+            retention_bytes=256 << 20, replay_retention_bytes=1 << 30, segment_bytes=16 << 20, store_rate=20000,
+            store_rate_64=800000, crash_share=(0.3, 0.7), store_sizes=(1, 2), large_segment=0)
 
 
 class Stopped(Exception):
@@ -78,7 +84,7 @@ class Bench:
         self.written_rate_max = 0.0  # bytes a second that the drive took, by whomever
         self.disk_bytes_max = 0
         self.repeated = self.repeats_left = 0
-        self.rows, self.trials, self.references, self.measured = [], [], [], []
+        self.rows, self.trials, self.references, self.runs, self.measured = [], [], [], [], []
         self.failures, self.not_run = [], []
         self.machine = machine.describe(work)
 
@@ -127,12 +133,17 @@ class Bench:
         self.say(f"  {what}: " + (f"{rate / 1e6:.3f} M frames/s" if rate else
                                   f"{figures['bytes_per_second'] / 1e6:.0f} MB/s"))
 
+    def note_run(self, what, figures, text):
+        """Of the store's programs."""
+        self.runs.append({"row": what, **figures})
+        self.say(f"  {what}: {text}")
+
     def document(self):
         return {"machine": self.machine, "toy": self.scale is TOY, "rows": self.rows,
                 "trial_count": len(self.trials), "repeated": self.repeated,
                 "disk_bytes_max": self.disk_bytes_max, "failures": self.failures,
                 "not_run": self.not_run, "measured": self.measured, "trials": self.trials,
-                "references": self.references}
+                "references": self.references, "runs": self.runs}
 
 
 def parse_arguments(arguments):

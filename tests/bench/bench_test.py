@@ -4,6 +4,8 @@
 import contextlib
 import copy
 import io
+import os
+import tempfile
 import types
 import unittest
 import xml.etree.ElementTree
@@ -11,8 +13,11 @@ import xml.etree.ElementTree
 import bench
 import kernel_path
 import machine
+import reading
 import report
 import rows_capacity
+import rows_recovery
+import rows_store
 import trial
 from appliance import configure
 from processes import Failed
@@ -274,13 +279,13 @@ class ReportTest(unittest.TestCase):
 
     def test_each_row_stands_in_its_section_and_capacities_come_first(self):
         rows = [make_row(name, [1.0], "us") for name in
-                ("latency_half_p99_us", "capacity_64_p1024_zipf", "capacity_64", "cpu_seconds_per_million_baseline_rsyslog_178")]
+                ("latency_half_p99_us", "capacity_64_p1024_zipf", "capacity_64", "recovery_ms_20g_p16", "store_write_512k", "cpu_seconds_per_million_baseline_rsyslog_178")]
         part = report.page_part({**self.document(), "rows": rows}, "performance.svg")
-        titles = [line for line in part.splitlines() if line.startswith(("### ", "| capa", "| lat", "| cpu"))]
+        titles = [line for line in part.splitlines() if line.startswith(("### ", "| capa", "| lat", "| rec", "| store", "| cpu"))]
         self.assertEqual([line.split(":")[0].split(" |")[0] for line in titles],
                          ["### Capacity", "| capacity_64", "### Partitions", "| capacity_64_p1024_zipf",
                           "### From receive to durable, 64-byte frames, at parts of the non-drop rate",
-                          "| latency_half_p99_us", "### What users have today",
+                          "| latency_half_p99_us", "### The store", "| recovery_ms_20g_p16", "| store_write_512k", "### What users have today",
                           "| cpu_seconds_per_million_baseline_rsyslog_178"])
 
     def test_the_picture_is_xml_with_a_bar_and_a_mark_a_rate(self):
@@ -301,6 +306,129 @@ class ReportTest(unittest.TestCase):
     def test_a_page_without_the_marks_is_refused(self):
         with self.assertRaises(ValueError):
             report.replace_part("# Title\n", "part")
+
+
+class RecoveryTest(unittest.TestCase):
+    """Of 1000 events of 1400-byte frames, which take 1366 bytes each."""
+    SAID = {"recovered_events": 1000}
+
+    def check(self, said=None, **lane):
+        rows_recovery.check_recovered(said or self.SAID, {"segment": 7, "position": 1_400_000, **lane}, 1400, 7)
+
+    def test_what_the_segment_holds_was_recovered(self):
+        self.check()
+
+    def test_an_appliance_that_went_on_is_not_measured(self):
+        with self.assertRaisesRegex(rows_recovery.WentOn, "went on in segment 8"):
+            self.check(segment=8)
+
+    def test_more_or_less_than_the_segment_holds_is_found(self):
+        for count in (700, 1100):
+            with self.assertRaisesRegex(Failed, "ends at 1400000"):
+                self.check({"recovered_events": count})
+
+
+class StoreSizeTest(unittest.TestCase):
+    """Recoveries that take as many milliseconds as they are told to."""
+
+    def rows(self, partitions, values, known=None):
+        kept = rows_recovery._recoveries, rows_recovery.drop_store
+        bench_run = types.SimpleNamespace(
+            scale=types.SimpleNamespace(segment_bytes=0, store_sizes=tuple(values)), store_key="of another row",
+            value_of=lambda name: (known or {}).get(name))
+        rows_recovery._recoveries = lambda _bench, _setup, _size, _name, segments: [
+            rows_recovery.Recovery(value, 0.0, 1.0, "") for value in values[segments]]
+        rows_recovery.drop_store = lambda _bench: None
+        try:
+            rows = rows_recovery.by_store_size(bench_run, partitions)
+        finally:
+            rows_recovery._recoveries, rows_recovery.drop_store = kept
+        self.assertIsNone(bench_run.store_key)
+        return [(row["name"], row["reference"], row["ratio"]) for row in rows]
+
+    VALUES = {1: [400.0, 500.0, 600.0], 20: [450.0, 550.0, 700.0]}
+
+    def test_larger_stores_are_held_against_the_smallest(self):
+        self.assertEqual(self.rows(16, self.VALUES), [("recovery_ms_1g_p16", "", None),
+                                                      ("recovery_ms_20g_p16", "recovery_ms_1g_p16", 1.1)])
+
+    def test_more_partitions_are_held_against_fewer(self):
+        known = {"recovery_ms_1g_p16": 400.0, "recovery_ms_20g_p16": 440.0}
+        self.assertEqual(self.rows(1024, self.VALUES, known), [
+            ("recovery_ms_1g_p1024", "recovery_ms_1g_p16", 1.25), ("recovery_ms_20g_p1024", "recovery_ms_20g_p16", 1.25)])
+
+    def test_without_the_others_they_are_held_against_the_smallest_too(self):
+        self.assertEqual(self.rows(1024, self.VALUES)[1], ("recovery_ms_20g_p1024", "recovery_ms_1g_p1024", 1.1))
+
+
+class AddedTest(unittest.TestCase):
+    def test_what_durability_adds_is_the_difference_trial_by_trial(self):
+        latencies = {"durable": [300.0, 350.0, 400.0], "written": [200.0, 210.0, 220.0]}
+        left = {name: list(values) for name, values in latencies.items()}
+
+        def measure(_bench, setup, _load, _what):
+            value = left[setup.durability].pop(0)
+            return types.SimpleNamespace(disturbed="", report={"stats": {"latency": {"p50_us": value, "p99_us": 2 * value}}})
+        kept, rows_store.measure = rows_store.measure, measure
+        scale = types.SimpleNamespace(seconds=1, rate=0, trials=3, retention_bytes=0)
+        try:
+            rows = {row["name"]: row for row in rows_store.durable_added(types.SimpleNamespace(scale=scale))}
+        finally:
+            rows_store.measure = kept
+        added = rows["store_durable_added_p50_us"]
+        self.assertEqual((added["value"], added["reference_value"], added["ratio"]), (140.0, 210.0, 0.6667))
+        self.assertEqual(rows["store_durable_added_p99_us"]["value"], 280.0)
+
+
+class WriteNoteTest(unittest.TestCase):
+    @staticmethod
+    def note(**figures):
+        one = {"lost": 5, "sent": 10, "unwritten_segments": 0, "disturbed": ""}
+        return rows_store.write_note([types.SimpleNamespace(**{**one, **figures})])
+
+    def test_what_was_the_limit_is_said(self):
+        self.assertIn("50 % of the events were refused: the source was not the limit", self.note())
+        self.assertIn("nothing was refused: the source was the limit", self.note(lost=0))
+
+    def test_blocks_that_were_not_written_before_are_named(self):
+        self.assertIn("3 segments", self.note(unwritten_segments=3))
+
+
+class SegmentsTest(unittest.TestCase):
+    """Files of a store that is read back."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.bench = types.SimpleNamespace(path=lambda name: os.path.join(directory.name, name))
+        os.makedirs(self.bench.path("store/lane-0000"))
+
+    def make(self, name, data=b"", length=8192):
+        path = self.bench.path(f"store/lane-0000/{name}")
+        with open(path, "wb") as file:
+            file.write(data)
+            file.truncate(length)
+        return path
+
+    def test_segments_with_holes_are_not_read_by_dd(self):
+        whole = self.make("0000000000000001.seg", bytes([1]) * 8192)
+        self.make("0000000000000002.seg", b"", 1 << 20)
+        self.make("0000000000000001.idx", bytes([1]) * 8192)
+        self.assertEqual(reading.whole_segments(self.bench), [whole])
+
+    def test_a_store_without_any_is_a_failure(self):
+        with self.assertRaisesRegex(Failed, "no segment"):
+            reading.whole_segments(self.bench)
+
+    def test_a_segment_is_found_by_its_number(self):
+        self.make("0000000000000007.seg")
+        path = self.make("000000000000001d.seg")
+        self.assertEqual(reading.segment_path(self.bench, 29), path)
+
+    def test_what_was_never_written_behind_the_data_is_not_counted(self):
+        self.assertEqual(reading.data_bytes(self.make("0000000000000001.seg", bytes([1]) * 8192, 1 << 20)), 8192)
+        self.assertEqual(reading.data_bytes(self.make("0000000000000002.seg", bytes([1]) * 8192)), 8192)
+        self.assertEqual(reading.data_bytes(self.make("0000000000000003.seg")), 0)
 
 
 class CpuTest(unittest.TestCase):

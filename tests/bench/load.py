@@ -49,9 +49,12 @@ class Sender:
             bench.path("generator.log"), has_input=True)
         self.cpu_seconds = 0.0
 
+    def begin(self):
+        self.process.tell("begin")
+
     def send(self):
         """Returns when all is sent and its summary lies in the file `sent`."""
-        self.process.tell("begin")
+        self.begin()
         time.sleep(self.load.seconds)  # polling would disturb
         wait_until("sluice-blast has sent", lambda: os.path.exists(self.bench.path("sent")), self.process)
         self.cpu_seconds = cpu_seconds(self.process.pid)

@@ -79,6 +79,11 @@ class Process:
             time.sleep(0.01)
         return self.wait(expected)
 
+    def kill(self):
+        if self.is_running():
+            self.child.kill()
+        self.wait(expected=None)
+
     def last_lines(self, count=5):
         return " | ".join(self.output().strip().splitlines()[-count:])
 

@@ -17,6 +17,7 @@ SECTIONS = (
     ("Two cores, 64-byte frames from a file", r"two_cores|ring_cycles"),
     ("Without loss, and losing one in a thousand", r"ndr_|loss_"),
     ("From receive to durable, 64-byte frames, at parts of the non-drop rate", r"latency_"),
+    ("The store: writing, durability, reading back, recovery", r"store_|recovery_"),
     ("What users have today: kernel sockets", r"(cpu_seconds_per_million_)?baseline_"),
     ("The drive alone: one durable write of 512 KiB at a time", r"write_512k"),
     ("What it takes", r"cpu_seconds|memory|start_up|flushes|idle"),
@@ -31,7 +32,7 @@ def value_text(value, unit):
         return ""
     symbol = UNIT_SYMBOLS.get(unit, unit)
     for size, prefix in UNIT_STEPS:
-        if abs(value) >= size and unit not in ("us", "s", "cycles"):
+        if abs(value) >= size and unit not in ("us", "ms", "ms/GiB", "s", "cycles"):
             return f"{value / size:.3g} {prefix}{'' if unit in UNIT_SYMBOLS else ' '}{symbol}"
     return f"{value:,.0f} {symbol}" if abs(value) >= 100 else f"{value:.3g} {symbol}"
 

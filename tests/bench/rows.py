@@ -10,6 +10,8 @@ import rows_capacity
 import rows_kernel
 import rows_latency
 import rows_layout
+import rows_recovery
+import rows_store
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,13 @@ _ALL = (
     _measure("capacity_imix", 150, rows_capacity.capacity_written, "imix", "imix"),
     _measure("capacity_1400", 120, rows_capacity.capacity_written, "1400", 1400),
     _measure("capacity_512", 120, rows_capacity.capacity_written, "512", 512),
+    _measure("store_write_512k", 100, rows_store.write),
+    _measure("store_verify", 80, rows_store.verify),
+    _measure("store_read", 70, rows_store.read),
+    _measure("store_durable_added_us", 100, rows_store.durable_added),
+    _measure("recovery_ms_per_gib", 80, rows_recovery.of_a_segment),
+    _measure("recovery_ms_p16", 90, rows_recovery.by_store_size, 16),
+    _measure("recovery_ms_p1024", 90, rows_recovery.by_store_size, 1024),
     _partitions(1024),
     _partitions(1024, 1.0),
     _partitions(4096),
@@ -75,6 +84,7 @@ GROUPS = {
     "partitions": _called("capacity_64"),
     "ndr": _called("ndr_"),
     "latency": ("write_512k_us", "ndr_64", "latency_64"),
+    "store": _called("store_", "recovery_"),
     "baselines": _called("baseline_"),
     "all": tuple(MEASURES),
 }

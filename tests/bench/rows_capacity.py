@@ -23,11 +23,11 @@ LOSS_SHARE_MAX = 0.001
 RATE_SHARE_MIN = 0.99  # of the rate asked for; the row says the rate that was stored
 
 
-def make_setup(bench, size, partitions=16, **more):
+def make_setup(bench, size, partitions=16, retention_bytes=0, **more):
     if bench.scale.retention_bytes:
         retention_bytes = bench.scale.replay_retention_bytes if more.get("two_cores") else bench.scale.retention_bytes
         return Setup(partitions, retention_bytes, bench.scale.segment_bytes, **more)
-    return Setup(partitions, SMALL_RETENTION if size == 64 else LARGE_RETENTION, **more)
+    return Setup(partitions, retention_bytes or (SMALL_RETENTION if size == 64 else LARGE_RETENTION), **more)
 
 
 def make_load(bench, setup, size, **more):
