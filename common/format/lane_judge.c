@@ -138,8 +138,15 @@ static void check_footer(struct sl_lane_judge *judge)
 		find(judge, SL_FINDING_FOOTER, SL_FINDING_ROT, position, what);
 }
 
+static bool is_zero(const void *bytes, size_t count)
+{
+	const char *byte = bytes;
+
+	return byte[0] == 0 && memcmp(byte, byte + 1, count - 1) == 0;
+}
+
 // A segment without a valid footer: is what stands there a footer that has rotted? One of an
-// earlier life of the file has right sums.
+// earlier life of the file has right sums, and where there never was one there are zeros.
 static void check_footer_block(struct sl_lane_judge *judge)
 {
 	uint64_t position = sl_segment_file_usable_bytes(judge->file);
@@ -149,7 +156,7 @@ static void check_footer_block(struct sl_lane_judge *judge)
 	if (footer == NULL)
 		return;
 	if (pread(judge->file->fd, footer, SL_BLOCK_BYTES, (off_t)position) == SL_BLOCK_BYTES &&
-		footer->magic == SL_FOOTER_MAGIC) {
+		!is_zero(footer, sizeof(*footer))) {
 		crc = footer->footer_crc;
 		footer->footer_crc = 0;
 		if (sl_crc32c(judge->config->salt_crc, footer, sizeof(*footer)) != crc)

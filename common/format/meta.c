@@ -33,8 +33,7 @@ struct meta_kind {
 	const char *name;
 	uint64_t magic;
 	size_t slot_bytes;
-	// Length of what the CRC covers, 0 when the slot contradicts itself; slot is bytes long.
-	size_t (*length)(const void *slot, size_t bytes);
+	size_t covered_bytes; // by the CRC, in every version; 0: the slot says it
 };
 
 struct meta_slots {
@@ -43,7 +42,7 @@ struct meta_slots {
 	char *bytes[SLOT_COUNT]; // content, slot_bytes each (less at the end of the file: zeros)
 };
 
-static size_t store_length(const void *slot, size_t bytes)
+static bool store_is_right(const void *slot)
 {
 	const struct sl_store_meta_header *header = slot;
 	uint64_t length = sizeof(*header);
@@ -54,25 +53,19 @@ static size_t store_length(const void *slot, size_t bytes)
 		header->partition_count > SL_PARTITION_COUNT_MAX ||
 		header->path_count > SL_STORE_PATH_COUNT_MAX ||
 		header->path_index >= SL_MAX(header->path_count, 1u))
-		return 0;
+		return false;
 	length += header->class_count * sizeof(struct sl_store_meta_class);
 	length += header->stream_count * sizeof(struct sl_store_meta_stream);
 	length += header->lane_count * sizeof(struct sl_store_meta_lane);
 	length += header->partition_count * sizeof(struct sl_store_meta_partition);
 	length += header->path_count * sizeof(struct sl_store_meta_path);
-	return length == header->byte_length && length <= bytes ? length : 0;
-}
-
-static size_t lane_length(const void *slot, size_t bytes)
-{
-	(void)slot;
-	return bytes >= sizeof(struct sl_lane_meta) ? sizeof(struct sl_lane_meta) : 0;
+	return length == header->byte_length;
 }
 
 static const struct meta_kind store_kind = {
-	SL_STORE_META_NAME, SL_STORE_META_MAGIC, SL_STORE_META_SLOT_BYTES, store_length};
+	SL_STORE_META_NAME, SL_STORE_META_MAGIC, SL_STORE_META_SLOT_BYTES, 0};
 static const struct meta_kind lane_kind = {
-	SL_LANE_META_NAME, SL_LANE_META_MAGIC, SL_BLOCK_BYTES, lane_length};
+	SL_LANE_META_NAME, SL_LANE_META_MAGIC, SL_BLOCK_BYTES, sizeof(struct sl_lane_meta)};
 
 // CRC over the slot with its crc field as zero.
 static uint32_t slot_crc(const void *slot, size_t bytes)
@@ -84,6 +77,18 @@ static uint32_t slot_crc(const void *slot, size_t bytes)
 	crc = sl_crc32c(crc, &zero, sizeof(zero));
 	return sl_crc32c(crc, (const char *)slot + crc_offset + sizeof(zero),
 		bytes - crc_offset - sizeof(zero));
+}
+
+// 0 when the slot contradicts itself.
+static size_t covered_bytes(const struct meta_kind *kind, const void *slot)
+{
+	const struct sl_store_meta_header *header = slot;
+
+	if (kind->covered_bytes != 0)
+		return kind->covered_bytes;
+	return header->byte_length >= sizeof(*header) && header->byte_length <= kind->slot_bytes
+		? header->byte_length
+		: 0;
 }
 
 static enum sl_meta_slot_state check_slot(const struct meta_kind *kind, const void *slot)
@@ -98,11 +103,13 @@ static enum sl_meta_slot_state check_slot(const struct meta_kind *kind, const vo
 	// A file that was cut off behind the magic; version 0 had a magic of its own.
 	if (prefix->version == 0 && prefix->magic == kind->magic)
 		return SL_META_SLOT_DAMAGED;
-	// Layout and CRC of another version are unknown: its word must be taken.
+	// The rule of the checksum is that of all versions: one that rot made up is none.
+	bytes = covered_bytes(kind, slot);
+	if (bytes == 0 || slot_crc(slot, bytes) != prefix->crc)
+		return SL_META_SLOT_DAMAGED;
 	if (prefix->version != SL_FORMAT_VERSION)
 		return SL_META_SLOT_UNKNOWN_VERSION;
-	bytes = kind->length(slot, kind->slot_bytes);
-	if (prefix->magic != kind->magic || bytes == 0 || slot_crc(slot, bytes) != prefix->crc)
+	if (prefix->magic != kind->magic || (kind == &store_kind && !store_is_right(slot)))
 		return SL_META_SLOT_DAMAGED;
 	return SL_META_SLOT_VALID;
 }

@@ -82,6 +82,17 @@ static void warn_of_weak_file_systems(const char *path)
 	}
 }
 
+void sl_store_warn_of_slots(
+	const char *directory, const char *name, const enum sl_meta_slot_state states[2])
+{
+	for (int i = 0; i < 2; i++) {
+		if (states[i] == SL_META_SLOT_DAMAGED)
+			sl_log_warning("store",
+				"%s/%s: slot %d is damaged (rot, or a write that lost power), went on from the other one",
+				directory, name, i);
+	}
+}
+
 // A start that failed removes the store that it had made, with its lock: who has opened that file
 // before does not have the store's lock any more.
 static bool is_removed(int fd)

@@ -19,6 +19,10 @@ int sl_store_check_empty(const char *path, struct sl_err *err);
 // Takes the path's store.lock. Returns a file descriptor, or a negative errno with err.
 int sl_store_lock_directory(const char *path, struct sl_err *err);
 
+// Says which slots of DIRECTORY/NAME do not check, where the start goes on from the other one.
+void sl_store_warn_of_slots(
+	const char *directory, const char *name, const enum sl_meta_slot_state states[2]);
+
 // A new identity. Returns 0 or a negative errno with err.
 int sl_store_draw_salt(struct sl_store *store, struct sl_err *err);
 

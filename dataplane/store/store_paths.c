@@ -83,9 +83,12 @@ static int check_directories(
 
 static int read_copy(struct candidate *candidate, struct sl_err *err)
 {
+	enum sl_meta_slot_state states[2];
 	int result = sl_store_meta_read(&candidate->meta, candidate->path, err);
 
 	candidate->has_copy = result == 0;
+	if (candidate->has_copy && sl_store_meta_slots(states, candidate->path, NULL) == 0)
+		sl_store_warn_of_slots(candidate->path, SL_STORE_META_NAME, states);
 	// Killed while it was being made: no slot is right, and nothing else is there.
 	if (result == -ENOENT ||
 		(result == -EBADMSG && sl_store_check_empty(candidate->path, NULL) == 0))

@@ -52,8 +52,11 @@ static int check_unnamed_lanes(
 static int check_lane_meta(const struct sl_store_lane *lane, struct sl_err *err)
 {
 	struct sl_lane_meta meta;
+	enum sl_meta_slot_state states[2];
 	int result = sl_lane_meta_read(&meta, lane->path, err);
 
+	if (result == 0 && sl_lane_meta_slots(states, lane->path, NULL) == 0)
+		sl_store_warn_of_slots(lane->path, SL_LANE_META_NAME, states);
 	if (result != -ENOENT && result != -EBADMSG)
 		return result;
 	err->code = -EUCLEAN;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "format/meta.h"
 
+#include "format/crc32c.h"
 #include "scratch.h"
 #include "suite.h"
 
@@ -177,6 +178,37 @@ static void a_read_that_fails_is_an_error_for_who_wants_no_text_too(void)
 	remove_directory();
 }
 
+// Of the first slot of lane_file, under a right checksum.
+static void set_version(uint32_t version)
+{
+	struct sl_lane_meta slot;
+	int fd = open(lane_file, O_RDWR);
+
+	CU_ASSERT_EQUAL_FATAL(pread(fd, &slot, sizeof(slot), 0), sizeof(slot));
+	slot.version = version;
+	slot.crc = 0;
+	slot.crc = sl_crc32c(0, &slot, sizeof(slot));
+	CU_ASSERT_EQUAL_FATAL(pwrite(fd, &slot, sizeof(slot), 0), sizeof(slot));
+	close(fd);
+}
+
+static void a_version_that_rot_made_up_costs_its_slot_only(void)
+{
+	struct sl_lane_meta meta = {.epoch = 1}, back;
+	enum sl_meta_slot_state states[2];
+	struct sl_err err = {0};
+
+	make_directory();
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0);
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0);
+	flip(lane_file, SL_BLOCK_BYTES + offsetof(struct sl_lane_meta, version));
+	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_slots(states, directory, &err), 0);
+	CU_ASSERT_EQUAL(states[1], SL_META_SLOT_DAMAGED);
+	CU_ASSERT_EQUAL(sl_lane_meta_read(&back, directory, &err), 0);
+	CU_ASSERT_EQUAL(back.generation, 1);
+	remove_directory();
+}
+
 static void an_unknown_version_is_refused_and_never_overwritten(void)
 {
 	struct sl_lane_meta meta = {.epoch = 1}, back;
@@ -185,11 +217,11 @@ static void an_unknown_version_is_refused_and_never_overwritten(void)
 	make_directory();
 	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0);
 	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0);
-	flip(lane_file, offsetof(struct sl_lane_meta, version));
+	set_version(SL_FORMAT_VERSION + 1);
 	CU_ASSERT_EQUAL(sl_lane_meta_read(&back, directory, &err), -EPROTO);
 	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "version"));
 	CU_ASSERT_EQUAL(sl_lane_meta_write(&meta, directory, &err), -EPROTO);
-	flip(lane_file, offsetof(struct sl_lane_meta, version));
+	set_version(SL_FORMAT_VERSION);
 	CU_ASSERT_EQUAL(sl_lane_meta_read(&back, directory, &err), 0);
 	CU_ASSERT_EQUAL(back.generation, 2);
 	remove_directory();
@@ -197,13 +229,14 @@ static void an_unknown_version_is_refused_and_never_overwritten(void)
 
 static void version_0_had_a_magic_of_its_own(void)
 {
-	const struct sl_lane_meta preview = {
+	struct sl_lane_meta preview = {
 		.magic = SL_LANE_META_MAGIC - (1ull << 56), .version = 0, .epoch = 1};
 	struct sl_lane_meta meta = {.epoch = 1}, back;
 	struct sl_err err = {0};
 	FILE *file;
 
 	make_directory();
+	preview.crc = sl_crc32c(0, &preview, sizeof(preview));
 	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, directory, &err), 0);
 	file = fopen(lane_file, "r+");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
@@ -238,6 +271,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(every_flipped_bit_of_a_lane_meta_is_detected),
 	SL_TEST(no_valid_slot_is_an_error_that_names_the_file),
 	SL_TEST(a_read_that_fails_is_an_error_for_who_wants_no_text_too),
+	SL_TEST(a_version_that_rot_made_up_costs_its_slot_only),
 	SL_TEST(an_unknown_version_is_refused_and_never_overwritten),
 	SL_TEST(version_0_had_a_magic_of_its_own),
 	SL_TEST(counts_beyond_the_limits_are_damage),
