@@ -46,6 +46,15 @@ class Segment:
     def header_at(self, position, block):
         return fmt.parse_header(self.path, block, position, self.salt_crc, self.lane, self.number)
 
+    def has_foreign_head(self):
+        """It opens with a batch, and not with one of its own."""
+        block = self.read(0, BLOCK)
+        try:
+            self.header_at(0, block)
+        except NoBatch:
+            return block[:3] == MAGIC_FAMILY
+        return False
+
     def batch_at(self, position):
         """The header and all blocks of the batch at `position`; NoBatch when it does not check."""
         block = self.read(position, BLOCK)
@@ -66,7 +75,8 @@ class Segment:
 
     def look_ahead(self, position):
         """The valid headers at block boundaries from `position` on."""
-        for start in range(position, self.bytes - BLOCK, LOOK_AHEAD_BYTES):
+        start = self._skip_hole(position)
+        while start < self.bytes - BLOCK:
             chunk = self.read(start, min(LOOK_AHEAD_BYTES, self.bytes - BLOCK - start))
             at = chunk.find(MAGIC_FAMILY)
             while at >= 0:
@@ -76,6 +86,14 @@ class Segment:
                     except NoBatch:
                         pass
                 at = chunk.find(MAGIC_FAMILY, at + 1)
+            start = self._skip_hole(start + LOOK_AHEAD_BYTES)
+
+    def _skip_hole(self, position):
+        """What was never written holds no batch: the next block that may."""
+        try:
+            return os.lseek(self.fd, position, os.SEEK_DATA) // BLOCK * BLOCK
+        except OSError:
+            return self.bytes
 
 
 class BatchPlace(NamedTuple):
@@ -101,6 +119,7 @@ class LaneLog:
         self.kinds = Counter()
         self.partitions = LanePartitions(store_meta, lane.number)
         self.last = self.end = None
+        self.unread = None  # the first segment, when batches stand in it and none counts
         self.durable_mark = self.sealed_epoch = 0
 
     def close(self):
@@ -124,6 +143,7 @@ class LaneLog:
         self.open_segments()
         for index, segment in enumerate(self.segments):
             self._scan_segment(segment, self._find_takeover(index))
+        self._check_beginning()
         for segment in self.started[:-2]:
             if not segment.footer:
                 raise Damage(segment.path, segment.bytes - BLOCK, "the segment is not sealed, but "
@@ -137,6 +157,13 @@ class LaneLog:
         self.partitions.finish()
         self.totals["segments"] = len(self.segments)
         self.totals["segments_sealed"] = sum(1 for segment in self.segments if segment.footer)
+
+    def _check_beginning(self):
+        """Older segments expire as whole files: one that is there, and of which nothing counts, was
+        not followed by one that goes on."""
+        if self.unread and self.started and self.started[0].number > self.unread[0].number:
+            segment, why = self.unread
+            raise Damage(segment.path, 0, f"nothing of it counts ({why}), but later segments go on")
 
     def _find_takeover(self, index):
         """The lowest first header of the later segments whose checkpoint is whole."""
@@ -166,6 +193,8 @@ class LaneLog:
             except NoBatch as reason:
                 why = str(reason)
                 self._check_head(segment, position, why)
+                if position == 0 and not self.started and segment.has_foreign_head():
+                    self.unread = self.unread or (segment, why)
                 break
             self._accept(segment, header, data, position == 0)
             if position == 0:
