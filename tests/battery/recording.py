@@ -45,6 +45,13 @@ class Recording:
                         for fields in RECORD.iter_unpack(raw[:len(raw) // RECORD.size * RECORD.size])]
         self.data_path = log + ".data"
 
+    def pending(self, index):
+        """The writes that no flush had covered when the first `index` records were done."""
+        first = index
+        while first and self.records[first - 1].kind == WRITE:
+            first -= 1
+        return self.records[first:index]
+
     def cuts(self):
         """Every cut that something is at stake in."""
         cuts, pending = [], 0
@@ -92,31 +99,36 @@ class Images:
         self.data.close()
         self.data_file.close()
 
-    def _advance(self, index):
+    def advance(self, index):
+        """To a cut: `pending` are the writes that no flush had covered."""
         for record in self.recording.records[self.next:index]:
             if record.kind == WRITE:
                 self.pending.append(record)
                 continue
             for write in self.pending:
-                os.pwrite(self.flushed, self._bytes(write), write.position)
+                os.pwrite(self.flushed, self.bytes_of(write), write.position)
             self.pending = []
         self.next = index
 
-    def _bytes(self, write):
+    def bytes_of(self, write):
         return self.data[write.data_position:write.data_position + write.bytes]
 
     def build(self, cut, random):
         """The image of a cut, under `path`: which of the writes at stake are in it, random decides."""
         assert cut.index >= self.next
-        self._advance(cut.index)
+        self.advance(cut.index)
+        tear, share = random.choice(TEARS), random.choice((0.1, 0.5, 0.9))
+        return self.write(lambda _: random.random() < share, tear)
+
+    def write(self, is_kept, tear=None):
+        """The image with those parts of the pending writes that is_kept(write) takes."""
         target = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         copy_sparse(self.flushed, target)
-        tear, share = random.choice(TEARS), random.choice((0.1, 0.5, 0.9))
         for write in self.pending:
-            data = self._bytes(write)
+            data = self.bytes_of(write)
             step = tear or len(data)
             for start in range(0, len(data), step):
-                if random.random() < share:
+                if is_kept(write):
                     os.pwrite(target, data[start:start + step], write.position + start)
         os.close(target)
         return self.path

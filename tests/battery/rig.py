@@ -122,14 +122,17 @@ streams:
     partitions: {partitions}
     key: "flow"
     class: default
+    keep_source: {keep_source}
 classes:
   - name: default
     durability: {durability}
     batch_bytes: {batch_bytes}
     linger_us: {linger_us}
     retention_bytes: {retention_bytes}
+    segment_age_s: {segment_age_s}
+    retention_age_s: {retention_age_s}
 store:
-  paths: ["{store}"]
+  paths: {store}
   segment_bytes: {segment_bytes}
   in_flight_max: {in_flight_max}
 {store_extra}memory:
@@ -138,7 +141,8 @@ store:
 DEFAULTS = {
     "runtime_dir": RUNTIME_DIR, "device": "af_xdp:sl0", "rx_descriptors": 2048, "port": STREAM_PORT,
     "partitions": PARTITIONS, "durability": "durable", "batch_bytes": 65536, "linger_us": 1000,
-    "retention_bytes": 0, "segment_bytes": SEGMENT_BYTES, "in_flight_max": 8, "mbufs": 16384,
+    "retention_bytes": 0, "segment_age_s": 0, "retention_age_s": 0, "keep_source": "false",
+    "segment_bytes": SEGMENT_BYTES, "in_flight_max": 8, "mbufs": 16384,
     "store_extra": "",
 }
 
@@ -146,9 +150,10 @@ DEFAULTS = {
 class Appliance:
     """A data plane on a store; start() once or, after an end, again."""
 
-    def __init__(self, rig, folder, store, faults=None, **settings):
+    def __init__(self, rig, folder, store, faults=None, other_paths=(), **settings):
         """faults: the text of --fault, None for the production build."""
         self.rig, self.folder, self.store = rig, folder, store
+        self.paths = [store, *other_paths]
         self.faults = faults
         self.config = f"{folder}/config.yaml"
         self.log, self.report_path = f"{folder}/dataplane.log", f"{folder}/report.json"
@@ -156,11 +161,12 @@ class Appliance:
         self.report = None
         self.environment = {}
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(**{**DEFAULTS, "store": store, **settings}))
+            file.write(CONFIG.format(**{**DEFAULTS, **settings, "store": json.dumps(self.paths)}))
 
     def launch(self):
         """Starts it and does not wait for anything."""
-        os.makedirs(self.store, exist_ok=True)
+        for path in self.paths:
+            os.makedirs(path, exist_ok=True)
         if os.path.exists(self.report_path):
             os.unlink(self.report_path)
         open(self.log, "w", encoding="utf-8").close()
@@ -182,6 +188,9 @@ class Appliance:
             wait_until(what, condition, self.is_alive)
         except Failed as failed:
             raise Failed(f"{failed}: {tail(self.log)}") from None
+
+    def wait_for_end(self, what):
+        wait_until(what, lambda: not self.is_alive())
 
     def is_alive(self):
         return self.process is not None and self.process.poll() is None

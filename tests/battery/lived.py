@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A small store as real lives of an appliance leave it, with one of everything: two paths and a lane on
+each, sealed segments with their indexes, an unsealed one behind an epoch start, marks, sources, gaps."""
+from rig import Appliance, Blast, write_capture
+
+TOO_LARGE = 65500  # of a datagram, for batches of 65536
+ENDS = ("stop", "kill", "kill")
+SETTINGS = {"linger_us": 250, "keep_source": "true", "store_extra": "  format_bytes_per_s: 0\n"}
+
+
+def _has_sealed(appliance, before):
+    """A segment of each lane that the life has written has ended and has its index."""
+    lanes = appliance.ask("stats")["lanes"]
+    return all(lane["segments_aged"] and lane["segments_indexed"] > before for lane in lanes)
+
+
+def _capture(folder, random):
+    payloads = [b"%d of a capture, " % number + random.randbytes(random.randrange(1, 1500)).hex().encode()
+                for number in range(150)]
+    payloads.insert(75, b"x" * TOO_LARGE)
+    write_capture(f"{folder}/capture.pcap", payloads)
+    return len(payloads) - 1
+
+
+def store(rig, folder, random, ends=ENDS):
+    """Lives, the first from a capture that holds what no batch has room for, the others from a
+    producer; the last one's segments stay open. Returns the appliance, dead."""
+    count = _capture(folder, random)
+    for life, end in enumerate(ends):
+        is_last = life == len(ends) - 1
+        device = "af_xdp:sl0" if life else f"pcap:{folder}/capture.pcap"
+        appliance = Appliance(rig, folder, f"{folder}/a", other_paths=[f"{folder}/b"], device=device,
+                              segment_age_s=0 if is_last and life else 1, **SETTINGS).start()
+        if life:
+            Blast(rig, folder, life, rate=3000, count=count, size=random.randrange(100, 800)).process.wait()
+        appliance.wait("the life's events are stored", lambda: appliance.stored() >= count)
+        if not is_last:
+            appliance.wait("segments are sealed", lambda: _has_sealed(appliance, life))
+        # An idle second, and a mark covers everything.
+        else:
+            appliance.wait("all is below a mark", lambda: all(
+                lane["durable_mark"] >= lane["batch_number"] - 1 for lane in appliance.ask("stats")["lanes"]))
+        if end == "kill":
+            appliance.kill()
+        else:
+            appliance.stop()
+    return appliance
