@@ -8,6 +8,8 @@
 
 #define SL_TICK_MS 10
 #define SL_CTL_CLIENT_COUNT_MAX 64
+// Who has said nothing for so long, and waits for nothing, is hung up on.
+#define SL_CTL_IDLE_TICKS (60 * 1000 / SL_TICK_MS)
 
 struct sl_ctl_server;
 

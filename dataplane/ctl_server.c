@@ -19,6 +19,7 @@ struct client {
 	char line[SL_CTL_LINE_BYTES_MAX];
 	size_t line_bytes;
 	uint64_t waits_for; // snapshot; 0 none
+	uint64_t active_tick; // when it last said something or was answered
 };
 
 struct sl_ctl_server {
@@ -26,7 +27,6 @@ struct sl_ctl_server {
 	uv_pipe_t pipe;
 	char path[SL_PATH_BYTES_MAX + sizeof(SL_SHM_SOCKET_NAME) + 1];
 	struct client *clients;
-	uint32_t client_count;
 	uint64_t running; // snapshot being taken; 0 none
 	uint64_t wanted; // highest number promised to a client
 	bool is_closed;
@@ -40,7 +40,6 @@ static void on_client_closed(uv_handle_t *handle)
 	while (*link != client)
 		link = &(*link)->next;
 	*link = client->next;
-	client->server->client_count--;
 	free(client);
 }
 
@@ -58,6 +57,44 @@ static void answer(struct client *client, const char *line, size_t bytes)
 
 	if (bytes == 0 || uv_try_write(sl_uv_stream(&client->pipe), &buffer, 1) != (int)bytes)
 		hang_up(client);
+}
+
+static bool is_idle(struct client *client)
+{
+	return client->waits_for == 0 && !uv_is_closing(sl_uv_handle(&client->pipe));
+}
+
+// The one that has been idle for longest; NULL when all wait for an answer.
+static struct client *find_idlest(const struct sl_ctl_server *server)
+{
+	struct client *idlest = NULL;
+
+	// The newest is the first of the list: of those that are equal, the oldest goes.
+	for (struct client *client = server->clients; client != NULL; client = client->next) {
+		if (is_idle(client) &&
+			(idlest == NULL || client->active_tick <= idlest->active_tick))
+			idlest = client;
+	}
+	return idlest;
+}
+
+static uint32_t count_open(const struct sl_ctl_server *server)
+{
+	uint32_t count = 0;
+
+	for (struct client *client = server->clients; client != NULL; client = client->next)
+		count += !uv_is_closing(sl_uv_handle(&client->pipe));
+	return count;
+}
+
+static void hang_up_on_idle(struct sl_ctl_server *server)
+{
+	uint64_t now = server->control->tick_count;
+
+	for (struct client *client = server->clients; client != NULL; client = client->next) {
+		if (is_idle(client) && now - client->active_tick >= SL_CTL_IDLE_TICKS)
+			hang_up(client);
+	}
 }
 
 static void answer_error(struct client *client, const char *text)
@@ -120,31 +157,47 @@ static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buffer S
 		hang_up(client);
 		return;
 	}
+	client->active_tick = client->server->control->tick_count;
 	client->line_bytes += (size_t)bytes;
 	take_lines(client);
+}
+
+// So that idle ones do not shut others out.
+static bool make_room(struct sl_ctl_server *server)
+{
+	struct client *idlest;
+
+	if (count_open(server) < SL_CTL_CLIENT_COUNT_MAX)
+		return true;
+	idlest = find_idlest(server);
+	if (idlest != NULL)
+		hang_up(idlest);
+	return idlest != NULL;
 }
 
 static void on_connection(uv_stream_t *stream, int status)
 {
 	struct sl_ctl_server *server = stream->data;
 	struct client *client;
+	bool has_room;
 
 	if (status < 0)
 		return;
 	client = calloc(1, sizeof(*client));
 	if (client == NULL)
 		return;
+	has_room = make_room(server);
 	client->server = server;
+	client->active_tick = server->control->tick_count;
 	client->next = server->clients;
 	server->clients = client;
-	server->client_count++;
 	uv_pipe_init(stream->loop, &client->pipe, 0);
 	client->pipe.data = client;
 	if (uv_accept(stream, sl_uv_stream(&client->pipe)) != 0) {
 		hang_up(client);
 		return;
 	}
-	if (server->client_count > SL_CTL_CLIENT_COUNT_MAX) {
+	if (!has_room) {
 		answer_error(client, "too many connections to the control socket");
 		hang_up(client);
 		return;
@@ -211,6 +264,7 @@ static void answer_waiting(struct sl_ctl_server *server, uint64_t id)
 		if (client->waits_for != id)
 			continue;
 		client->waits_for = 0;
+		client->active_tick = server->control->tick_count;
 		answer(client, line, bytes);
 		take_lines(client);
 	}
@@ -220,6 +274,7 @@ void sl_ctl_server_step(struct sl_ctl_server *server)
 {
 	struct sl_dataplane *dataplane = server->control->dataplane;
 
+	hang_up_on_idle(server);
 	if (server->running != 0 && snapshot_is_whole(dataplane, server->running)) {
 		uint64_t id = server->running;
 

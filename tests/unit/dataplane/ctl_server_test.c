@@ -252,7 +252,7 @@ static void more_connections_than_there_may_be_are_told_so(void)
 	open_server();
 	for (int i = 0; i < SL_CTL_CLIENT_COUNT_MAX; i++) {
 		clients[i] = connect_client();
-		tick();
+		ask(clients[i]);
 	}
 	late = connect_client();
 	CU_ASSERT_PTR_NOT_NULL(strstr(hear(late), "too many connections"));
@@ -265,9 +265,62 @@ static void more_connections_than_there_may_be_are_told_so(void)
 	clients[0] = connect_client();
 	ask(clients[0]);
 	take_snapshot(1);
-	CU_ASSERT_STRING_EQUAL(hear(clients[0]), "{\"ok\":true,\"snapshot\":1}\n");
+	CU_ASSERT_FALSE(has_answer(clients[0])); // as the others: it began with who has left
+	take_snapshot(2);
+	CU_ASSERT_STRING_EQUAL(hear(clients[0]), "{\"ok\":true,\"snapshot\":2}\n");
 	for (int i = 0; i < SL_CTL_CLIENT_COUNT_MAX; i++)
 		close(clients[i]);
+	close_server();
+}
+
+static void the_one_that_is_idle_for_longest_makes_room(void)
+{
+	int clients[SL_CTL_CLIENT_COUNT_MAX], late;
+
+	open_server();
+	for (int i = 0; i < SL_CTL_CLIENT_COUNT_MAX; i++) {
+		clients[i] = connect_client();
+		tick();
+	}
+	ask(clients[0]); // waits for an answer
+	late = connect_client();
+	ask(late);
+	CU_ASSERT_FATAL(has_answer(clients[1]));
+	CU_ASSERT_STRING_EQUAL(hear(clients[1]), "");
+	take_snapshot(1);
+	CU_ASSERT_STRING_EQUAL(hear(clients[0]), "{\"ok\":true,\"snapshot\":1}\n");
+	take_snapshot(2);
+	CU_ASSERT_STRING_EQUAL(hear(late), "{\"ok\":true,\"snapshot\":2}\n");
+	CU_ASSERT_FALSE(has_answer(clients[2])); // it is still there
+	close(late);
+	for (int i = 0; i < SL_CTL_CLIENT_COUNT_MAX; i++)
+		close(clients[i]);
+	close_server();
+}
+
+static void who_is_idle_for_too_long_is_hung_up_on(void)
+{
+	int idle, waiting, talking;
+
+	open_server();
+	idle = connect_client();
+	waiting = connect_client();
+	talking = connect_client();
+	ask(waiting);
+	control.tick_count += SL_CTL_IDLE_TICKS - 1;
+	say(talking, "hello\n", 6);
+	CU_ASSERT_EQUAL(strncmp(hear(talking), "{\"ok\":false,", 12), 0);
+	CU_ASSERT_FALSE(has_answer(idle));
+	control.tick_count += SL_CTL_IDLE_TICKS - 1;
+	CU_ASSERT_FATAL(has_answer(idle));
+	CU_ASSERT_STRING_EQUAL(hear(idle), "");
+	CU_ASSERT_FALSE(has_answer(talking));
+	take_snapshot(1);
+	CU_ASSERT_STRING_EQUAL(hear(waiting), "{\"ok\":true,\"snapshot\":1}\n");
+	CU_ASSERT_FALSE(has_answer(waiting)); // its time begins with the answer
+	close(idle);
+	close(waiting);
+	close(talking);
 	close_server();
 }
 
@@ -327,6 +380,8 @@ static const struct sl_test tests[] = {
 	SL_TEST(garbage_is_answered_and_harms_nobody),
 	SL_TEST(a_line_that_does_not_end_is_answered_and_hung_up_on),
 	SL_TEST(more_connections_than_there_may_be_are_told_so),
+	SL_TEST(the_one_that_is_idle_for_longest_makes_room),
+	SL_TEST(who_is_idle_for_too_long_is_hung_up_on),
 	SL_TEST(a_client_that_leaves_while_it_waits_is_forgotten),
 	SL_TEST(the_socket_is_for_owner_and_group),
 	SL_TEST(a_path_that_takes_no_socket_is_an_error_with_its_remedy),
