@@ -13,45 +13,38 @@ static void a_spare_segment_is_removed_and_the_log_goes_on_before_it(void)
 	end_test();
 }
 
-static void a_half_born_segment_does_not_count(void)
+// Of the next segment's two checkpoint batches the first landed, the one with the end flag did not.
+static void recover_half_born(bool is_first_durable)
 {
 	const struct sl_partition_state half = state(0, 20);
 
 	make_segment();
 	sl_test_segment_open(&made, 0);
-	// The first of two checkpoint batches landed, the one with the end flag did not.
 	sl_test_batch_init(&made.batch, SL_BATCH_CHECKPOINT);
 	sl_test_batch_run(&made.batch, SL_RUN_PARTITION_STATE, 0, 0, &half, sizeof(half));
 	sl_test_batch_write(&made, 0);
+	if (is_first_durable)
+		made.lanes[0].durable_mark = made.lanes[0].number - 1;
 	sl_test_batch_init(&made.batch, SL_BATCH_CHECKPOINT);
 	sl_test_batch_lose(&made, 0);
 	sl_test_events_write(&made, 0, 0, 1, 20, 2);
 	CU_ASSERT_EQUAL_FATAL(recover(), 0);
 	CU_ASSERT_EQUAL(recovery.segment->number, 1);
 	CU_ASSERT_EQUAL(recovery.chain.next_number, 5);
+	CU_ASSERT_EQUAL(segment_count(), 1);
+}
+
+static void a_half_born_segment_does_not_count(void)
+{
+	recover_half_born(false);
 	CU_ASSERT_EQUAL(recovery.chain.position, 4 * SL_BLOCK_BYTES);
 	CU_ASSERT_EQUAL(find_state(0)->next_offset, 20);
-	CU_ASSERT_EQUAL(segment_count(), 1);
 	end_test();
 }
 
 static void a_half_born_segment_whose_first_half_is_durable_is_a_torn_tail(void)
 {
-	const struct sl_partition_state half = state(0, 20);
-
-	make_segment();
-	sl_test_segment_open(&made, 0);
-	sl_test_batch_init(&made.batch, SL_BATCH_CHECKPOINT);
-	sl_test_batch_run(&made.batch, SL_RUN_PARTITION_STATE, 0, 0, &half, sizeof(half));
-	sl_test_batch_write(&made, 0);
-	made.lanes[0].durable_mark = made.lanes[0].number - 1; // the first half
-	sl_test_batch_init(&made.batch, SL_BATCH_CHECKPOINT);
-	sl_test_batch_lose(&made, 0);
-	sl_test_events_write(&made, 0, 0, 1, 20, 2);
-	CU_ASSERT_EQUAL_FATAL(recover(), 0);
-	CU_ASSERT_EQUAL(recovery.segment->number, 1);
-	CU_ASSERT_EQUAL(recovery.chain.next_number, 5);
-	CU_ASSERT_EQUAL(segment_count(), 1);
+	recover_half_born(true);
 	end_test();
 }
 
