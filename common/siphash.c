@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "siphash.h"
 
+#include "load.h"
+
 #include <string.h>
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are loaded as they lie");
@@ -12,22 +14,6 @@ struct state {
 static inline uint64_t rotate_left(uint64_t word, int bits)
 {
 	return word << bits | word >> (64 - bits);
-}
-
-static inline uint64_t load_u64(const uint8_t *data)
-{
-	uint64_t word;
-
-	memcpy(&word, data, sizeof(word));
-	return word;
-}
-
-static inline uint64_t load_u32(const uint8_t *data)
-{
-	uint32_t word;
-
-	memcpy(&word, data, sizeof(word));
-	return word;
 }
 
 static inline void mix(struct state *s)
@@ -60,9 +46,10 @@ static inline uint64_t load_tail(const uint8_t *data, size_t bytes)
 	if (tail_bytes == 0)
 		return 0;
 	if (bytes >= 8)
-		return load_u64(data + bytes - 8) >> (64 - 8 * tail_bytes);
+		return sl_load_u64(data + bytes - 8) >> (64 - 8 * tail_bytes);
 	if (bytes >= 4)
-		return load_u32(data) | load_u32(data + bytes - 4) << (8 * (bytes - 4));
+		return sl_load_u32(data) |
+			(uint64_t)sl_load_u32(data + bytes - 4) << (8 * (bytes - 4));
 	// 1 to 3 bytes: the first, the middle and the last one, which may be the same.
 	return data[0] | (uint64_t)data[bytes / 2] << (8 * (bytes / 2)) |
 		(uint64_t)data[bytes - 1] << (8 * (bytes - 1));
@@ -70,7 +57,7 @@ static inline uint64_t load_tail(const uint8_t *data, size_t bytes)
 
 struct sl_siphash_key sl_siphash_key_load(const uint8_t bytes[16])
 {
-	return (struct sl_siphash_key){.k0 = load_u64(bytes), .k1 = load_u64(bytes + 8)};
+	return (struct sl_siphash_key){.k0 = sl_load_u64(bytes), .k1 = sl_load_u64(bytes + 8)};
 }
 
 uint64_t sl_siphash13(const struct sl_siphash_key *key, const void *data, size_t bytes)
@@ -85,7 +72,7 @@ uint64_t sl_siphash13(const struct sl_siphash_key *key, const void *data, size_t
 	};
 
 	for (size_t word = 0; word < bytes / 8; word++)
-		absorb(&s, load_u64(at + 8 * word));
+		absorb(&s, sl_load_u64(at + 8 * word));
 	absorb(&s, load_tail(at, bytes) | (uint64_t)bytes << 56);
 	s.v2 ^= 0xff;
 	mix(&s);

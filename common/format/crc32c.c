@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "format/crc32c.h"
 
+#include "load.h"
+
 #include <nmmintrin.h>
 #include <string.h>
 
@@ -48,14 +50,6 @@ static uint64_t append_zeros(const uint32_t table[8][16], uint64_t sum)
 	return result;
 }
 
-static inline uint64_t load_u64(const char *data)
-{
-	uint64_t word;
-
-	memcpy(&word, data, sizeof(word));
-	return word;
-}
-
 // 3 * block_bytes from data on.
 static inline uint64_t sum_three_blocks(
 	uint64_t sum, const char *data, size_t block_bytes, const uint32_t table[8][16])
@@ -64,9 +58,9 @@ static inline uint64_t sum_three_blocks(
 	uint64_t sum1 = 0, sum2 = 0;
 
 	for (; data < end; data += sizeof(uint64_t)) {
-		sum = _mm_crc32_u64(sum, load_u64(data));
-		sum1 = _mm_crc32_u64(sum1, load_u64(data + block_bytes));
-		sum2 = _mm_crc32_u64(sum2, load_u64(data + 2 * block_bytes));
+		sum = _mm_crc32_u64(sum, sl_load_u64(data));
+		sum1 = _mm_crc32_u64(sum1, sl_load_u64(data + block_bytes));
+		sum2 = _mm_crc32_u64(sum2, sl_load_u64(data + 2 * block_bytes));
 	}
 	sum = append_zeros(table, sum) ^ sum1;
 	return append_zeros(table, sum) ^ sum2;
@@ -86,7 +80,7 @@ uint32_t sl_crc32c(uint32_t crc, const void *data, size_t bytes)
 		next += 3 * BLOCK_SHORT_BYTES;
 	}
 	for (; bytes >= sizeof(uint64_t); bytes -= sizeof(uint64_t)) {
-		sum = _mm_crc32_u64(sum, load_u64(next));
+		sum = _mm_crc32_u64(sum, sl_load_u64(next));
 		next += sizeof(uint64_t);
 	}
 	for (; bytes > 0; bytes--)

@@ -4,32 +4,9 @@
 #pragma once
 
 #include "base.h"
+#include "load.h"
 
 #include <string.h>
-
-static inline uint16_t sl_load_u16(const void *bytes)
-{
-	uint16_t word;
-
-	memcpy(&word, bytes, sizeof(word));
-	return word;
-}
-
-static inline uint32_t sl_load_u32(const void *bytes)
-{
-	uint32_t word;
-
-	memcpy(&word, bytes, sizeof(word));
-	return word;
-}
-
-static inline uint64_t sl_load_u64(const void *bytes)
-{
-	uint64_t word;
-
-	memcpy(&word, bytes, sizeof(word));
-	return word;
-}
 
 #define SL_CHECKSUM_BULK_BYTES 128u
 #define SL_CHECKSUM_BYTES_MAX 65536u // of one call: 16-bit words that a 32-bit sum can take
