@@ -22,6 +22,19 @@ static int open_later(struct sl_lane_judge *judge, size_t index, struct sl_segme
 	return result == -EBADMSG ? -ENOENT : result;
 }
 
+// The next segment from *index on that is there: 1 with *file to be closed and *index behind it, 0
+// behind the last one, or a negative errno.
+static int next_later(struct sl_lane_judge *judge, size_t *index, struct sl_segment_file **file)
+{
+	while (*index < judge->segments.count) {
+		int result = open_later(judge, (*index)++, file);
+
+		if (result != -ENOENT)
+			return result < 0 ? result : 1;
+	}
+	return 0;
+}
+
 int sl_lane_judge_find_takeover(struct sl_lane_judge *judge)
 {
 	int result = 0;
@@ -88,15 +101,11 @@ static int vouched(struct sl_lane_judge *judge, struct sl_look_ahead *ahead)
 	result = judge->file->is_shortened
 		? 0
 		: sl_segment_file_look_ahead(judge->file, judge->position, ahead, judge->err);
-	for (size_t i = judge->index + 1; result == 0 && i < judge->segments.count; i++) {
+	for (size_t i = judge->index + 1; result == 0;) {
 		struct sl_segment_file *file;
 
-		result = open_later(judge, i, &file);
-		if (result == -ENOENT) {
-			result = 0;
-			continue;
-		}
-		if (result < 0)
+		result = next_later(judge, &i, &file);
+		if (result <= 0)
 			break;
 		result = sl_segment_file_look_ahead(file, 0, ahead, judge->err);
 		if (file->is_sealed)
@@ -438,17 +447,13 @@ int sl_lane_judge_behind(struct sl_lane_judge *judge)
 {
 	int result = 0;
 
-	for (size_t i = judge->index; result == 0 && i < judge->segments.count; i++) {
+	for (size_t i = judge->index; result == 0;) {
 		const struct sl_batch_header *head;
 		enum sl_batch_verdict verdict = SL_BATCH_OK;
 		struct sl_segment_file *file;
 
-		result = open_later(judge, i, &file);
-		if (result == -ENOENT) {
-			result = 0;
-			continue;
-		}
-		if (result < 0)
+		result = next_later(judge, &i, &file);
+		if (result <= 0)
 			break;
 		result = sl_segment_file_batch(file, 0, true, &head, &verdict, judge->err);
 		if (result == 0 && verdict == SL_BATCH_BAD_HEADER)

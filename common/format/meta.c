@@ -351,6 +351,14 @@ static int meta_write(const struct meta_kind *kind, const char *directory, char 
 	return 0;
 }
 
+// The tables behind the header of store.meta, in the order of the file.
+#define TABLES(TABLE) \
+	TABLE(classes, header->class_count) \
+	TABLE(streams, header->stream_count) \
+	TABLE(lanes, header->lane_count) \
+	TABLE(partitions, header->partition_count) \
+	TABLE(paths, header->path_count)
+
 int sl_store_meta_read(struct sl_store_meta *meta, const char *store_path, struct sl_err *err)
 {
 	struct meta_slots slots;
@@ -375,12 +383,8 @@ int sl_store_meta_read(struct sl_store_meta *meta, const char *store_path, struc
 	do { \
 		memcpy(meta->table, next, (count) * sizeof(*meta->table)); \
 		next += (count) * sizeof(*meta->table); \
-	} while (0)
-	COPY(classes, header->class_count);
-	COPY(streams, header->stream_count);
-	COPY(lanes, header->lane_count);
-	COPY(partitions, header->partition_count);
-	COPY(paths, header->path_count);
+	} while (0);
+	TABLES(COPY)
 #undef COPY
 	slots_free(&slots);
 	for (uint32_t i = 0; i < SL_STORE_PATH_COUNT_MAX; i++)
@@ -405,12 +409,8 @@ int sl_store_meta_write(struct sl_store_meta *meta, const char *store_path, stru
 		if ((count) > 0) \
 			memcpy(next, meta->table, (count) * sizeof(*meta->table)); \
 		next += (count) * sizeof(*meta->table); \
-	} while (0)
-	COPY(classes, header->class_count);
-	COPY(streams, header->stream_count);
-	COPY(lanes, header->lane_count);
-	COPY(partitions, header->partition_count);
-	COPY(paths, header->path_count);
+	} while (0);
+	TABLES(COPY)
 #undef COPY
 	header->byte_length = (uint32_t)(next - slot);
 	memcpy(slot, header, sizeof(*header));

@@ -56,9 +56,9 @@ static int contradict(const struct sl_partition_state *known, uint32_t term, uin
 		what, known->partition, term, offset, known->term, known->next_offset);
 }
 
-static int apply_state(struct sl_recovery_states *states, const struct sl_partition_state *state,
-	struct sl_err *err)
+static int apply_state(struct sl_recovery_states *states, const void *entry, struct sl_err *err)
 {
+	const struct sl_partition_state *state = entry;
 	struct sl_partition_state *known = find(states, state->partition);
 
 	if (known == NULL)
@@ -89,29 +89,19 @@ static int apply_offsets(struct sl_recovery_states *states, uint16_t partition, 
 	return 0;
 }
 
-static int apply_lost(
-	struct sl_recovery_states *states, const struct sl_batch_header *batch, struct sl_err *err)
+static int apply_lost(struct sl_recovery_states *states, const void *entry, struct sl_err *err)
 {
-	struct sl_run_iterator iterator;
-	struct sl_run run;
-	int result = 0;
+	const struct sl_lost_offsets *lost = entry;
 
-	sl_run_iterator_init(&iterator, batch);
-	while (result == 0 && sl_run_next(&iterator, &run, NULL)) {
-		const struct sl_lost_offsets *lost = run.data;
-
-		if (run.type != SL_RUN_LOST)
-			continue;
-		for (uint32_t i = 0; result == 0 && i < run.bytes / sizeof(*lost); i++)
-			result = apply_offsets(states, lost[i].partition, lost[i].term,
-				lost[i].first_offset, lost[i].count, err);
-	}
-	sl_run_iterator_fini(&iterator);
-	return result;
+	return apply_offsets(
+		states, lost->partition, lost->term, lost->first_offset, lost->count, err);
 }
 
-static int apply_states(
-	struct sl_recovery_states *states, const struct sl_batch_header *batch, struct sl_err *err)
+// Applies every entry of every run of this type.
+static int apply_runs(struct sl_recovery_states *states, const struct sl_batch_header *batch,
+	uint32_t type, size_t entry_bytes,
+	int (*apply)(struct sl_recovery_states *states, const void *entry, struct sl_err *err),
+	struct sl_err *err)
 {
 	struct sl_run_iterator iterator;
 	struct sl_run run;
@@ -119,12 +109,10 @@ static int apply_states(
 
 	sl_run_iterator_init(&iterator, batch);
 	while (result == 0 && sl_run_next(&iterator, &run, NULL)) {
-		const struct sl_partition_state *state = run.data;
-
-		if (run.type != SL_RUN_PARTITION_STATE)
+		if (run.type != type)
 			continue;
-		for (uint32_t i = 0; result == 0 && i < run.bytes / sizeof(*state); i++)
-			result = apply_state(states, &state[i], err);
+		for (size_t at = 0; result == 0 && at + entry_bytes <= run.bytes; at += entry_bytes)
+			result = apply(states, (const char *)run.data + at, err);
 	}
 	sl_run_iterator_fini(&iterator);
 	return result;
@@ -139,14 +127,16 @@ int sl_recovery_states_apply(
 	switch (batch->kind) {
 	case SL_BATCH_CHECKPOINT:
 	case SL_BATCH_EPOCH_START:
-		return apply_states(states, batch, err);
+		return apply_runs(states, batch, SL_RUN_PARTITION_STATE,
+			sizeof(struct sl_partition_state), apply_state, err);
 	case SL_BATCH_EVENTS:
 		for (uint32_t i = 0; result == 0 && i < batch->table_count; i++)
 			result = apply_offsets(states, table[i].partition, table[i].term,
 				table[i].first_offset, table[i].event_count, err);
 		return result;
 	case SL_BATCH_FENCE:
-		return apply_lost(states, batch, err);
+		return apply_runs(states, batch, SL_RUN_LOST, sizeof(struct sl_lost_offsets),
+			apply_lost, err);
 	default:
 		return 0;
 	}
