@@ -93,36 +93,32 @@ static void refused(const char *text)
 	unlink(path);
 }
 
+// With one frame.
+static void file_refused(uint32_t magic, uint32_t link_type, uint32_t frame_bytes, const char *text)
+{
+	start(magic, link_type);
+	put_frame(frame_bytes, frame_bytes, 'a');
+	refused(text);
+}
+
 static void what_cannot_be_sent_is_refused_with_the_frame_and_the_remedy(void)
 {
 	start(MAGIC_US, 1);
 	refused("holds no frame");
-	start(0x12345678, 1);
-	put_frame(60, 60, 'a');
-	refused("no pcap file");
-	start(0x0a0d0d0a, 1);
-	put_frame(60, 60, 'a');
-	refused("editcap -F pcap");
-	start(MAGIC_US, 113);
-	put_frame(60, 60, 'a');
-	refused("link type 113");
+	file_refused(0x12345678, 1, 60, "no pcap file");
+	file_refused(0x0a0d0d0a, 1, 60, "editcap -F pcap");
+	file_refused(MAGIC_US, 113, 60, "link type 113");
 	start(MAGIC_US, 1);
 	put_frame(60, 60, 'a');
 	put_frame(60, 100, 'a');
 	refused("frame 2 was captured in part (60 of 100 bytes)");
-	start(MAGIC_US, 1);
-	put_frame(13, 13, 'a');
-	refused("frame 1 has 13 bytes");
-	start(MAGIC_US, 1);
-	put_frame(9019, 9019, 'a');
-	refused("frame 1 has 9019 bytes");
+	file_refused(MAGIC_US, 1, 13, "frame 1 has 13 bytes");
+	file_refused(MAGIC_US, 1, 9019, "frame 1 has 9019 bytes");
 	start(MAGIC_US, 1);
 	put_frame(60, 60, 'a');
 	put32(1);
 	refused("cut off in frame 2");
-	start(MAGIC_US, 1);
-	put_frame(20000, 20000, 'a');
-	refused("cut off in frame 1");
+	file_refused(MAGIC_US, 1, 20000, "cut off in frame 1");
 }
 
 static void a_file_that_cannot_be_read_is_named(void)
