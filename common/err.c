@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "err.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,17 +13,23 @@ static void flatten(char *text)
 			*text = ' ';
 }
 
+int sl_err_set_list(struct sl_err *err, int code, const char *format, va_list args)
+{
+	if (err == NULL)
+		return code;
+	err->code = code;
+	vsnprintf(err->text, sizeof(err->text), format, args);
+	flatten(err->text);
+	return code;
+}
+
 int sl_err_set(struct sl_err *err, int code, const char *format, ...)
 {
 	va_list args;
 
-	if (err == NULL)
-		return code;
-	err->code = code;
 	va_start(args, format);
-	vsnprintf(err->text, sizeof(err->text), format, args);
+	sl_err_set_list(err, code, format, args);
 	va_end(args);
-	flatten(err->text);
 	return code;
 }
 

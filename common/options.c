@@ -30,15 +30,12 @@ const char *sl_options_last_word(const struct sl_command *command)
 int sl_options_usage_error(const struct sl_command *command, const char *format, ...)
 {
 	struct sl_err err = {0};
-	char text[SL_ERR_TEXT_BYTES_MAX];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	sl_err_set_list(&err, -EINVAL, format, args); // one line, whatever was typed
 	va_end(args);
-	// By way of an sl_err: what was typed may hold a newline.
-	sl_err_set(&err, -EINVAL, "%s: %s; try '%s --help'", command->name, text, command->name);
-	fprintf(stderr, "%s\n", err.text);
+	fprintf(stderr, "%s: %s; try '%s --help'\n", command->name, err.text, command->name);
 	return SL_EXIT_USAGE;
 }
 

@@ -55,15 +55,12 @@ int sl_ctl_run_subcommand(struct sl_ctl *ctl, const struct sl_command *command,
 int sl_ctl_fail(enum sl_ctl_exit code, const char *format, ...)
 {
 	struct sl_err err = {0};
-	char text[SL_ERR_TEXT_BYTES_MAX];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	sl_err_set_list(&err, -EINVAL, format, args); // one line, whatever names hold
 	va_end(args);
-	// By way of an sl_err: names may hold a newline.
-	sl_err_set(&err, -EINVAL, "sluicectl: %s", text);
-	fprintf(stderr, "%s\n", err.text);
+	fprintf(stderr, "sluicectl: %s\n", err.text);
 	return code;
 }
 
