@@ -112,11 +112,6 @@ bool sl_store_path_is_live(const char *store_path)
 	return is_held;
 }
 
-bool sl_store_is_live(const struct sl_store_reader *store)
-{
-	return sl_store_path_is_live(store->path);
-}
-
 int sl_store_open_lane(const struct sl_store_reader *store, uint16_t lane,
 	struct sl_lane_reader *reader, struct sl_err *err)
 {

@@ -57,7 +57,6 @@ void sl_store_reader_close(struct sl_store_reader *store); // NULL is legal
 int sl_store_find_stream(const struct sl_store_reader *store, const char *name, struct sl_err *err);
 
 // True while an appliance holds STORE/store.lock.
-bool sl_store_is_live(const struct sl_store_reader *store);
 bool sl_store_path_is_live(const char *store_path);
 
 struct sl_store_event {

@@ -451,22 +451,18 @@ static void names_that_do_not_exist_are_said_with_those_that_do(void)
 static void a_store_is_live_while_its_lock_is_held(void)
 {
 	struct flock lock = {.l_type = F_WRLCK};
-	struct sl_store_reader *store;
-	struct sl_err err = {0};
 	char path[128];
 	int fd;
 
 	make_three_segments();
-	CU_ASSERT_EQUAL_FATAL(sl_store_reader_open(&store, made.path, &err), 0);
-	CU_ASSERT_FALSE(sl_store_is_live(store));
+	CU_ASSERT_FALSE(sl_store_path_is_live(made.path));
 	snprintf(path, sizeof(path), "%s/" SL_STORE_LOCK_NAME, made.path);
 	fd = open(path, O_RDWR | O_CREAT, 0600);
-	CU_ASSERT_FALSE(sl_store_is_live(store));
+	CU_ASSERT_FALSE(sl_store_path_is_live(made.path));
 	CU_ASSERT_EQUAL_FATAL(fcntl(fd, F_OFD_SETLK, &lock), 0);
-	CU_ASSERT(sl_store_is_live(store));
+	CU_ASSERT(sl_store_path_is_live(made.path));
 	close(fd);
-	CU_ASSERT_FALSE(sl_store_is_live(store));
-	sl_store_reader_close(store);
+	CU_ASSERT_FALSE(sl_store_path_is_live(made.path));
 	sl_test_store_destroy(&made);
 }
 
