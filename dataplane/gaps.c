@@ -79,11 +79,15 @@ void sl_gaps_free(struct sl_dataplane *dataplane)
 
 // ---- what ports lose
 
-static void note_growth(struct sl_dataplane *dataplane, uint64_t *before, uint64_t count,
-	const char *reason, uint64_t now_ns)
+static void note_growth(struct sl_dataplane *dataplane, uint32_t port, uint64_t *before,
+	uint64_t count, const char *reason, uint64_t now_ns)
 {
 	const struct sl_gap_key key = {
-		.reason = reason, .stream = SL_GAP_STREAM_NONE, .unit = SL_GAP_FRAMES};
+		.reason = reason,
+		.stream = SL_GAP_STREAM_NONE,
+		.unit = SL_GAP_FRAMES,
+		.port = (uint8_t)(port + 1),
+	};
 
 	if (count > *before && dataplane->port_gaps != NULL)
 		sl_gap_note(dataplane->port_gaps, &key, count - *before, now_ns);
@@ -98,13 +102,13 @@ void sl_gaps_note_ports(struct sl_dataplane *dataplane)
 		const struct sl_shm_port *port = &dataplane->shm.ports[i];
 		struct sl_port_losses *before = &dataplane->port_losses[i];
 
-		note_growth(dataplane, &before->missed, port->imissed, "port_missed", now_ns);
-		note_growth(dataplane, &before->no_mbuf, port->rx_nombuf, "no_mbuf", now_ns);
-		note_growth(dataplane, &before->ring_full, port->xsk_ring_full, "xsk_ring_full",
+		note_growth(dataplane, i, &before->missed, port->imissed, "port_missed", now_ns);
+		note_growth(dataplane, i, &before->no_mbuf, port->rx_nombuf, "no_mbuf", now_ns);
+		note_growth(dataplane, i, &before->ring_full, port->xsk_ring_full, "xsk_ring_full",
 			now_ns);
-		note_growth(dataplane, &before->fill_empty, port->xsk_fill_empty, "xsk_fill_empty",
-			now_ns);
-		note_growth(dataplane, &before->rx_dropped, port->xsk_rx_dropped, "xsk_rx_dropped",
-			now_ns);
+		note_growth(dataplane, i, &before->fill_empty, port->xsk_fill_empty,
+			"xsk_fill_empty", now_ns);
+		note_growth(dataplane, i, &before->rx_dropped, port->xsk_rx_dropped,
+			"xsk_rx_dropped", now_ns);
 	}
 }

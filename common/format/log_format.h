@@ -282,7 +282,8 @@ struct sl_run_gap {
 	uint8_t unit; // enum sl_gap_unit
 	uint8_t sources; // enum sl_gap_sources
 	uint8_t family; // 4 or 6; 0 unless SL_GAP_SOURCES_ONE
-	uint8_t reserved[3];
+	uint8_t port; // number of the port that lost them, counted from 1; 0 unknown
+	uint8_t reserved[2];
 	uint8_t address[16]; // network byte order; IPv4 in the first four, the rest zero
 	char reason[SL_GAP_REASON_BYTES_MAX]; // a name of a-z, 0-9 and _, zero-terminated
 } SL_PACKED;

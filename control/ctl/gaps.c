@@ -16,6 +16,7 @@ static const struct sl_output_column gap_columns[] = {
 	{"unit", "unit", SL_CELL_TEXT},
 	{"reason", "reason", SL_CELL_TEXT},
 	{"source", "from", SL_CELL_TEXT},
+	{"port", "port", SL_CELL_TEXT},
 	{"stream", "stream", SL_CELL_TEXT},
 };
 
@@ -51,8 +52,8 @@ static const struct sl_command command = {
 		"a stopped store too; retention takes gaps as it takes events.\n\n"
 		"Shown are the gaps of STREAM and those of an unknown stream, which may be its: ports "
 		"lose frames before anybody sees whose they are. The source is an address, 'many' "
-		"where there were too many to tell apart, or '-' where it is unknown. The reasons are "
-		"those of docs/drops.md and, for frames, those of docs/format.md.\n\n"
+		"where there were too many to tell apart, or '-' where it is unknown; the port, where it "
+		"is known, is its number in the configuration, from 0. The reasons are those of docs/drops.md and, for frames, those of docs/format.md.\n\n"
 		"TIME is a date and time in UTC, as 2026-11-21T08:43:52 with or without a Z, or "
 		"nanoseconds since 1970.",
 	SL_CTL_OPTIONS_AND_EXIT_CODES,
@@ -106,10 +107,12 @@ static json_t *gap_json(
 		? json_string(store->meta.streams[gap->stream].name)
 		: json_null();
 
-	return json_pack("{s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:i}", "first_ns",
+	json_t *port = gap->port > 0 ? json_integer(gap->port - 1) : json_null();
+
+	return json_pack("{s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:i}", "first_ns",
 		(json_int_t)gap->first_ns, "last_ns", (json_int_t)gap->last_ns, "count",
 		(json_int_t)gap->count, "unit", gap->unit == SL_GAP_EVENTS ? "events" : "frames",
-		"reason", gap->reason, "source", source_json(gap), "stream", stream, "lane",
+		"reason", gap->reason, "source", source_json(gap), "port", port, "stream", stream, "lane",
 		(int)lane);
 }
 

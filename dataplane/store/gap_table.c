@@ -7,7 +7,7 @@
 
 #include "hotpath.h"
 
-#define PORT_REASON_COUNT_MAX 8 // besides the drop reasons: control_gaps.c
+#define PORT_REASON_COUNT_MAX 8 // besides the drop reasons: dataplane/gaps.c
 #define PROBE_COUNT 8 // slots that a source looks at
 
 static_assert(SL_DROP_REASON_COUNT + PORT_REASON_COUNT_MAX <= SL_GAP_REASON_SLOT_COUNT,
@@ -85,6 +85,7 @@ void sl_gap_note(
 	}
 	if (index == UINT32_MAX) {
 		wider.stream = SL_GAP_STREAM_NONE;
+		wider.port = 0;
 		wider.sources = SL_GAP_SOURCES_MANY;
 		index = find_slot(table, &wider,
 			SL_GAP_SOURCE_SLOT_COUNT + SL_GAP_STREAM_SLOT_COUNT,
@@ -143,6 +144,7 @@ uint64_t sl_gap_peek(const struct sl_gap_table *table, uint32_t index, struct sl
 		.unit = key.unit,
 		.sources = key.sources,
 		.family = key.family,
+		.port = key.port,
 	};
 	memcpy(gap->address, key.address, sizeof(gap->address));
 	strncpy(gap->reason, key.reason, sizeof(gap->reason) - 1);

@@ -25,7 +25,8 @@ struct sl_gap_key {
 	uint8_t family; // 4, 6, or 0 without a source
 	uint8_t sources; // enum sl_gap_sources
 	uint8_t unit; // enum sl_gap_unit
-	uint8_t reserved[3];
+	uint8_t port; // as in struct sl_run_gap
+	uint8_t reserved[2];
 };
 
 struct sl_gap_slot {

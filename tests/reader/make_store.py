@@ -158,7 +158,7 @@ def make_gaps(folder):
     lane.events(Batch().event(0, b"before").gap(b"ring_full", 3, 0, sources=1, family=4,
                                                 address=bytes([198, 18, 0, 1]))
                 .event(0, b"behind").gap(b"lane_full", 40, 0, sources=2))
-    lane.events(Batch().gap(b"port_missed", 500, unit=1)
+    lane.events(Batch().gap(b"port_missed", 500, unit=1, port=2)
                 .gap(b"ring_full", 2, 0, sources=1, family=6, address=bytes(15) + b"\1"))
     lane.events(Batch().event(1, b"and on"))
     lane.write(MARK)

@@ -158,6 +158,7 @@ class WholeStoreTest(Folder):
         self.assertEqual(self.texts(store), ["before", "behind", "and on"])
         summary = self.summary(store)
         self.assertEqual(summary["gaps"], {"lane_full": 40, "port_missed": 500, "ring_full": 5})
+        self.assertEqual(summary["port_gaps"], {"1": 500})
         self.assertEqual((summary["totals"]["gap_runs"], summary["totals"]["unknown_run_types"]),
                          (4, 0))
 

@@ -18,7 +18,7 @@ SOURCE = struct.Struct("<BxH16s")
 STATE = struct.Struct("<QQIH2x")
 LOST = struct.Struct("<QQIH2x")
 SESSION_STATE = struct.Struct("<QQQH6x")
-GAP = struct.Struct("<QQQHBBB3x16s24s")
+GAP = struct.Struct("<QQQHBBBB2x16s24s")
 
 HEADER_BYTES = 128
 RUNS_OFFSET = HEADER_BYTES + BODY_PREFIX.size
@@ -38,7 +38,8 @@ GAP_SOURCES = ("unknown", "one", "many")
 
 
 class Gap(NamedTuple):
-    """What is known to be missing; stream 0xffff is unknown, address None unless it is one."""
+    """What is known to be missing; stream 0xffff is unknown, address None unless it is one, port (from
+    0) None when it is unknown."""
     count: int
     first_ns: int
     last_ns: int
@@ -46,6 +47,7 @@ class Gap(NamedTuple):
     unit: str
     sources: str
     address: bytes
+    port: int
     reason: str
 
 
@@ -242,7 +244,7 @@ class Runs:
     def _gap(self, start, end):
         if end - start < GAP.size or end > len(self.data):
             self._wrong(start, f"a gap of {end - start} bytes, less than {GAP.size}")
-        (count, first_ns, last_ns, stream, unit, sources, family, address,
+        (count, first_ns, last_ns, stream, unit, sources, family, port, address,
          reason) = GAP.unpack_from(self.data, start)
         name, zero, _ = reason.partition(b"\0")
         if not (count and first_ns <= last_ns and unit < len(GAP_UNITS) and
@@ -252,7 +254,8 @@ class Runs:
             self._wrong(start, "a gap whose fields contradict each other")
         size = {4: 4, 6: 16}.get(family)
         self.gaps.append(Gap(count, first_ns, last_ns, stream, GAP_UNITS[unit],
-                             GAP_SOURCES[sources], size and address[:size], name.decode()))
+                             GAP_SOURCES[sources], size and address[:size],
+                             port - 1 if port else None, name.decode()))
 
     def _rich(self, partition, source, time_ns, start, end):
         if end > len(self.data):

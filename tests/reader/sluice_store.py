@@ -55,6 +55,7 @@ class Store:
         self.lanes = []
         self.totals = Counter()
         self.gaps = Counter()  # by reason
+        self.port_gaps = Counter()  # frames, by the port that lost them
         self.kinds = Counter()
         self.sessions = None  # of the lane that is being walked
         self.counts = {}   # partition -> [first, last, count] of live events
@@ -104,6 +105,8 @@ class Store:
         for gap in runs.gaps:
             self.totals["gap_runs"] += 1
             self.gaps[gap.reason] += gap.count
+            if gap.port is not None:
+                self.port_gaps[gap.port] += gap.count
         events = runs.events
         table = {partition: (first, term, count) for first, term, partition, count
                  in fmt.TABLE_ENTRY.iter_unpack(place.table)}
@@ -178,6 +181,7 @@ class Store:
         kinds = {name: self.kinds[name] for name in (*fmt.KINDS.values(), "unknown")}
         return {"generation": self.meta.generation, "lanes": len(self.lanes), "streams": streams,
                 "gaps": dict(sorted(self.gaps.items())),
+                "port_gaps": dict(sorted(self.port_gaps.items())),
                 "totals": {**{name: self.totals[name] for name in names}, "batches": kinds}}
 
 

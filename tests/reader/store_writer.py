@@ -58,9 +58,9 @@ def rich_data(events, session=None, flags=0):
 
 
 def gap_data(reason, count=1, stream=NOBODY, unit=0, sources=0, family=0, address=b"",
-             times=(TIME_0, TIME_0 + 1)):
-    return struct.pack("<QQQHBBB3x16s24s", count, *times, stream, unit, sources, family, address,
-                       reason)
+             times=(TIME_0, TIME_0 + 1), port=0):
+    return struct.pack("<QQQHBBBB2x16s24s", count, *times, stream, unit, sources, family, port,
+                       address, reason)
 
 
 class Batch:

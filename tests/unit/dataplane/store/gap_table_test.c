@@ -162,6 +162,29 @@ static void partitions_tell_their_stream(void)
 	CU_ASSERT_EQUAL(found.last.sources, SL_GAP_SOURCES_UNKNOWN);
 }
 
+static void frames_keep_the_port_that_lost_them(void)
+{
+	struct sl_gap_key key = {
+		.reason = "port_missed", .stream = SL_GAP_STREAM_NONE, .unit = SL_GAP_FRAMES};
+	uint64_t sums[3] = {0};
+
+	clear();
+	for (uint8_t port = 1; port <= 2; port++) {
+		key.port = port;
+		sl_gap_note(&table, &key, port * 100u, 10);
+		sl_gap_note(&table, &key, 7, 20);
+	}
+	for (uint32_t i = 0; i < SL_GAP_SLOT_COUNT; i++) {
+		struct sl_run_gap gap;
+
+		if (sl_gap_peek(&table, i, &gap) > 0 && gap.port < 3)
+			sums[gap.port] += gap.count;
+	}
+	CU_ASSERT_EQUAL(sums[0], 0);
+	CU_ASSERT_EQUAL(sums[1], 107);
+	CU_ASSERT_EQUAL(sums[2], 207);
+}
+
 #define RACE_COUNT 200000u
 
 static void *note_many(void *context)
@@ -210,6 +233,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(too_many_streams_are_counted_by_reason),
 	SL_TEST(a_slot_that_is_not_taken_keeps_its_key),
 	SL_TEST(partitions_tell_their_stream),
+	SL_TEST(frames_keep_the_port_that_lost_them),
 	SL_TEST(a_taker_sees_every_loss_once_while_they_go_on),
 };
 SL_SUITE(dataplane_store_gap_table);
