@@ -2,11 +2,10 @@
 #include "ledger.h"
 
 #include "counters.h"
+#include "ledger_lines.h"
 #include "shm.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,37 +24,6 @@ struct sample {
 	struct sl_rx_counters *rx; // by lcore index
 	struct sl_worker_counters *worker;
 };
-
-static struct sl_ledger_range exactly(uint64_t value)
-{
-	return (struct sl_ledger_range){.low = value, .high = value};
-}
-
-static struct sl_ledger_line *line_add(
-	struct sl_ledger *ledger, const char *unit, const char *name_format, ...) SL_PRINTF(3, 4);
-
-static struct sl_ledger_line *line_add(
-	struct sl_ledger *ledger, const char *unit, const char *name_format, ...)
-{
-	struct sl_ledger_line *line = &ledger->lines[ledger->line_count++];
-	va_list args;
-
-	va_start(args, name_format);
-	vsnprintf(line->name, sizeof(line->name), name_format, args);
-	va_end(args);
-	line->unit = unit;
-	return line;
-}
-
-static void line_sides(struct sl_ledger_line *line, const char *left_text,
-	struct sl_ledger_range left, const char *right_text, struct sl_ledger_range right)
-{
-	line->left_text = left_text;
-	line->right_text = right_text;
-	line->left = left;
-	line->right = right;
-	line->ok = left.low <= right.high && right.low <= left.high;
-}
 
 static uint64_t drops_sum(const uint64_t *drops, enum sl_drop_stage stage)
 {
@@ -100,19 +68,22 @@ static void rx_lines(struct sl_ledger *ledger, const struct sample *sample, uint
 	const struct sl_shm *shm = sample->shm;
 	const struct sl_shm_lcore *lcore = &shm->lcores[index];
 	const struct sl_rx_counters *rx = &sample->rx[index];
-	struct sl_ledger_range enqueued = exactly(rx->enqueued);
+	struct sl_ledger_range enqueued = sl_ledger_exactly(rx->enqueued);
 	struct sl_ledger_range rings = {0};
 
-	line_sides(line_add(ledger, "frames", "lcore %u ports", lcore->lcore_id), "frames",
-		exactly(rx->frames), "frames by port", exactly(port_frames_sum(rx)));
-	line_sides(line_add(ledger, "frames", "lcore %u parse", lcore->lcore_id), "frames",
-		exactly(rx->frames), "datagrams + drops in parse",
-		exactly(rx->datagrams + drops_sum(rx->drops, SL_DROP_STAGE_PARSE)));
-	line_sides(line_add(ledger, "events", "lcore %u decode", lcore->lcore_id), "datagrams",
-		exactly(rx->datagrams), "events", exactly(rx->events));
-	line_sides(line_add(ledger, "events", "lcore %u steer", lcore->lcore_id), "events",
-		exactly(rx->events), "enqueued + direct + ring_full",
-		exactly(rx->enqueued + rx->direct + drops_sum(rx->drops, SL_DROP_STAGE_STEER)));
+	sl_ledger_set(sl_ledger_add(ledger, "frames", "lcore %u ports", lcore->lcore_id), "frames",
+		sl_ledger_exactly(rx->frames), "frames by port",
+		sl_ledger_exactly(port_frames_sum(rx)));
+	sl_ledger_set(sl_ledger_add(ledger, "frames", "lcore %u parse", lcore->lcore_id), "frames",
+		sl_ledger_exactly(rx->frames), "datagrams + drops in parse",
+		sl_ledger_exactly(rx->datagrams + drops_sum(rx->drops, SL_DROP_STAGE_PARSE)));
+	sl_ledger_set(sl_ledger_add(ledger, "events", "lcore %u decode", lcore->lcore_id),
+		"datagrams", sl_ledger_exactly(rx->datagrams), "events",
+		sl_ledger_exactly(rx->events));
+	sl_ledger_set(sl_ledger_add(ledger, "events", "lcore %u steer", lcore->lcore_id), "events",
+		sl_ledger_exactly(rx->events), "enqueued + direct + ring_full",
+		sl_ledger_exactly(
+			rx->enqueued + rx->direct + drops_sum(rx->drops, SL_DROP_STAGE_STEER)));
 
 	for (uint32_t i = 0; i < shm->header->ring_count; i++) {
 		const struct sl_shm_ring *ring = &shm->rings[i];
@@ -125,8 +96,8 @@ static void rx_lines(struct sl_ledger *ledger, const struct sample *sample, uint
 	// the snapshot to now. Events move only from one to the other, so they still meet.
 	if (sample->ports_before != NULL)
 		enqueued.high = SL_LOAD(lcore->rx.enqueued);
-	line_sides(line_add(ledger, "events", "lcore %u to rings", lcore->lcore_id), "enqueued",
-		enqueued, "enqueued by ring", rings);
+	sl_ledger_set(sl_ledger_add(ledger, "events", "lcore %u to rings", lcore->lcore_id),
+		"enqueued", enqueued, "enqueued by ring", rings);
 }
 
 static void worker_lines(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
@@ -137,10 +108,10 @@ static void worker_lines(struct sl_ledger *ledger, const struct sample *sample, 
 	uint64_t in_flight = worker->open_events + worker->in_flight_events;
 	uint64_t rings_dequeued = 0;
 
-	line_sides(line_add(ledger, "events", "lcore %u worker", lcore->lcore_id),
-		"dequeued + direct", exactly(worker->dequeued + worker->direct),
+	sl_ledger_set(sl_ledger_add(ledger, "events", "lcore %u worker", lcore->lcore_id),
+		"dequeued + direct", sl_ledger_exactly(worker->dequeued + worker->direct),
 		"stored + open + in flight + drops in append",
-		exactly(worker->stored + in_flight +
+		sl_ledger_exactly(worker->stored + in_flight +
 			drops_sum(worker->drops, SL_DROP_STAGE_APPEND)));
 	// When the worker's copy was taken its markers were anywhere: only at rest do they compare.
 	if (sample->ports_before != NULL)
@@ -148,10 +119,11 @@ static void worker_lines(struct sl_ledger *ledger, const struct sample *sample, 
 	for (uint32_t i = 0; i < shm->header->ring_count; i++)
 		if (shm->rings[i].worker_index == lcore->worker_index)
 			rings_dequeued += ring_dequeued(sample, &shm->rings[i]);
-	line_sides(line_add(ledger, "events", "lcore %u from rings", lcore->lcore_id), "dequeued",
-		exactly(worker->dequeued), "dequeued by ring", exactly(rings_dequeued));
-	line_sides(line_add(ledger, "events", "lcore %u at rest", lcore->lcore_id),
-		"open + in flight", exactly(in_flight), "nothing", exactly(0));
+	sl_ledger_set(sl_ledger_add(ledger, "events", "lcore %u from rings", lcore->lcore_id),
+		"dequeued", sl_ledger_exactly(worker->dequeued), "dequeued by ring",
+		sl_ledger_exactly(rings_dequeued));
+	sl_ledger_set(sl_ledger_add(ledger, "events", "lcore %u at rest", lcore->lcore_id),
+		"open + in flight", sl_ledger_exactly(in_flight), "nothing", sl_ledger_exactly(0));
 }
 
 static void direct_line(struct sl_ledger *ledger, const struct sample *sample)
@@ -162,8 +134,8 @@ static void direct_line(struct sl_ledger *ledger, const struct sample *sample)
 		given += sample->rx[i].direct;
 		taken += sample->worker[i].direct;
 	}
-	line_sides(line_add(ledger, "events", "direct"), "given by RX stages", exactly(given),
-		"taken by workers", exactly(taken));
+	sl_ledger_set(sl_ledger_add(ledger, "events", "direct"), "given by RX stages",
+		sl_ledger_exactly(given), "taken by workers", sl_ledger_exactly(taken));
 }
 
 static uint64_t port_losses(const struct sl_shm_port *port)
@@ -177,17 +149,17 @@ static uint64_t port_losses(const struct sl_shm_port *port)
 static void redirect_line(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
 {
 	const struct sl_shm_port *now = &sample->shm->ports[index];
-	struct sl_ledger_range redirected = exactly(SL_LOAD(now->xdp_redirect));
-	struct sl_ledger_range received =
-		exactly(SL_LOAD(now->ipackets) + port_losses(now) + SL_LOAD(now->xsk_in_ring));
+	struct sl_ledger_range redirected = sl_ledger_exactly(SL_LOAD(now->xdp_redirect));
+	struct sl_ledger_range received = sl_ledger_exactly(
+		SL_LOAD(now->ipackets) + port_losses(now) + SL_LOAD(now->xsk_in_ring));
 
 	if (sample->ports_before != NULL) {
 		const struct sl_shm_port *before = &sample->ports_before[index];
 		redirected.low = before->xdp_redirect;
 		received.low = before->ipackets + port_losses(before);
 	}
-	struct sl_ledger_line *line = line_add(ledger, "frames", "port %u redirect", index);
-	line_sides(line, "redirected by XDP", redirected, "driver + socket losses + in ring",
+	struct sl_ledger_line *line = sl_ledger_add(ledger, "frames", "port %u redirect", index);
+	sl_ledger_set(line, "redirected by XDP", redirected, "driver + socket losses + in ring",
 		received);
 	line->is_sampled = sample->ports_before != NULL;
 }
@@ -198,7 +170,7 @@ static void redirect_line(struct sl_ledger *ledger, const struct sample *sample,
 static void driver_line(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
 {
 	const struct sl_shm_port *port = &sample->shm->ports[index];
-	struct sl_ledger_range driver = exactly(SL_LOAD(port->ipackets));
+	struct sl_ledger_range driver = sl_ledger_exactly(SL_LOAD(port->ipackets));
 	uint64_t frames = 0;
 
 	if (port->ledger == SL_LEDGER_LOWER_BOUND)
@@ -207,9 +179,9 @@ static void driver_line(struct sl_ledger *ledger, const struct sample *sample, u
 		driver.low = sample->ports_before[index].ipackets;
 	for (uint32_t i = 0; i < sample->shm->header->lcore_count; i++)
 		frames += sample->rx[i].port_frames[index];
-	struct sl_ledger_line *line = line_add(ledger, "frames", "port %u driver", index);
-	line_sides(
-		line, "received by the driver", driver, "frames of all RX lcores", exactly(frames));
+	struct sl_ledger_line *line = sl_ledger_add(ledger, "frames", "port %u driver", index);
+	sl_ledger_set(line, "received by the driver", driver, "frames of all RX lcores",
+		sl_ledger_exactly(frames));
 	line->is_sampled = sample->ports_before != NULL;
 }
 
@@ -230,9 +202,9 @@ static void ring_line(struct sl_ledger *ledger, const struct sample *sample, uin
 {
 	const struct sl_shm_ring *ring = &sample->shm->rings[index];
 
-	line_sides(line_add(ledger, "events", "ring %u", index), "enqueued",
-		exactly(ring_enqueued(sample, ring)), "dequeued",
-		exactly(ring_dequeued(sample, ring)));
+	sl_ledger_set(sl_ledger_add(ledger, "events", "ring %u", index), "enqueued",
+		sl_ledger_exactly(ring_enqueued(sample, ring)), "dequeued",
+		sl_ledger_exactly(ring_dequeued(sample, ring)));
 }
 
 static int evaluate(struct sl_ledger *ledger, const struct sample *sample)
@@ -242,8 +214,7 @@ static int evaluate(struct sl_ledger *ledger, const struct sample *sample)
 	size_t line_count_max = LINES_FIXED + (size_t)LINES_PER_PORT * header->port_count +
 		(size_t)LINES_PER_LCORE * header->lcore_count + header->ring_count;
 
-	*ledger = (struct sl_ledger){.lines = calloc(line_count_max, sizeof(*ledger->lines))};
-	if (ledger->lines == NULL)
+	if (sl_ledger_init(ledger, line_count_max) != 0)
 		return -ENOMEM;
 	port_lines(ledger, sample);
 	for (uint32_t i = 0; i < header->lcore_count; i++)
@@ -341,18 +312,4 @@ int sl_ledger_at_snapshot(struct sl_ledger *ledger, const struct sl_shm *shm, ui
 	}
 	sample_free(&sample);
 	return rc;
-}
-
-bool sl_ledger_holds(const struct sl_ledger *ledger)
-{
-	for (size_t i = 0; i < ledger->line_count; i++)
-		if (!ledger->lines[i].ok)
-			return false;
-	return true;
-}
-
-void sl_ledger_free(struct sl_ledger *ledger)
-{
-	free(ledger->lines);
-	*ledger = (struct sl_ledger){0};
 }

@@ -432,7 +432,7 @@ json_t *sl_stats_json_partitions(const struct sl_shm *shm)
 		"{s:o}", "streams", array_json(shm, shm->header->stream_count, stream_partitions));
 }
 
-static json_t *ledger_line(const struct sl_ledger_line *line)
+json_t *sl_stats_json_ledger_line(const struct sl_ledger_line *line)
 {
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:b}", "name", line->name,
 		"unit", line->unit, "left_text", line->left_text, "left",
@@ -446,7 +446,8 @@ json_t *sl_stats_json_ledger(const struct sl_ledger *ledger)
 	json_t *lines = json_array();
 
 	for (size_t i = 0; i < ledger->line_count; i++) {
-		if (json_array_append_new(lines, ledger_line(&ledger->lines[i])) != 0) {
+		if (json_array_append_new(lines, sl_stats_json_ledger_line(&ledger->lines[i])) !=
+			0) {
 			json_decref(lines);
 			return NULL;
 		}

@@ -13,6 +13,7 @@
 
 struct sl_shm;
 struct sl_ledger;
+struct sl_ledger_line;
 
 // Who and in what state: process, store, ports, lcores, lanes, streams; no traffic counters.
 json_t *sl_stats_json_status(const struct sl_shm *shm);
@@ -43,6 +44,9 @@ json_t *sl_stats_json_drops(const struct sl_shm *shm);
 
 // Offsets of every partition, stream by stream.
 json_t *sl_stats_json_partitions(const struct sl_shm *shm);
+
+// One identity.
+json_t *sl_stats_json_ledger_line(const struct sl_ledger_line *line);
 
 // The identities and whether all of them hold.
 json_t *sl_stats_json_ledger(const struct sl_ledger *ledger);

@@ -143,6 +143,8 @@ static void on_tick(uv_timer_t *timer)
 	if (control->tick_count % TICKS_PER_SECOND == 0) {
 		follow_clock(dataplane);
 		sl_dataplane_publish_ports(dataplane);
+		if (!control->is_stopping && sl_ledgers_are_due(dataplane))
+			sl_ctl_server_want_ledger(control->server);
 	}
 	if (control->is_stopping && sl_control_stop_step(control)) {
 		watch_lanes(control);

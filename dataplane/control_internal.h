@@ -56,4 +56,6 @@ void sl_control_on_signal(struct sl_control *control, int signal_number);
 // disconnects everybody.
 struct sl_ctl_server *sl_ctl_server_create(struct sl_control *control, struct sl_err *err);
 void sl_ctl_server_step(struct sl_ctl_server *server);
+// The next snapshot is for a ledger too.
+void sl_ctl_server_want_ledger(struct sl_ctl_server *server);
 void sl_ctl_server_close(struct sl_ctl_server *server);

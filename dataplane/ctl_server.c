@@ -104,6 +104,24 @@ static void answer_error(struct client *client, const char *text)
 	answer(client, line, sl_ctl_answer_error(line, sizeof(line), text));
 }
 
+// A snapshot that is being taken has begun before who asks now: he takes the next.
+static uint64_t next_snapshot(const struct sl_ctl_server *server)
+{
+	const struct sl_dataplane *dataplane = server->control->dataplane;
+
+	return (server->running != 0 ? server->running
+				     : SL_LOAD(dataplane->shm.header->snapshot_request)) +
+		1;
+}
+
+void sl_ctl_server_want_ledger(struct sl_ctl_server *server)
+{
+	struct sl_ledgers *ledgers = &server->control->dataplane->ledgers;
+
+	ledgers->snapshot = next_snapshot(server);
+	server->wanted = SL_MAX(server->wanted, ledgers->snapshot);
+}
+
 static void serve(struct client *client, const char *line, size_t bytes)
 {
 	struct sl_ctl_server *server = client->server;
@@ -114,12 +132,8 @@ static void serve(struct client *client, const char *line, size_t bytes)
 		answer_error(client, err.text);
 		return;
 	}
-	// The only command there is. A snapshot that is being taken has begun before this request:
-	// it takes the next.
-	client->waits_for = (server->running != 0 ? server->running
-						  : SL_LOAD(server->control->dataplane->shm.header
-								    ->snapshot_request)) +
-		1;
+	// The only command there is.
+	client->waits_for = next_snapshot(server);
 	server->wanted = SL_MAX(server->wanted, client->waits_for);
 }
 
@@ -280,11 +294,17 @@ void sl_ctl_server_step(struct sl_ctl_server *server)
 
 		server->running = 0;
 		sl_dataplane_publish_ports(dataplane);
+		if (id == dataplane->ledgers.snapshot && !sl_ledgers_on_snapshot(dataplane))
+			sl_ctl_server_want_ledger(server);
 		answer_waiting(server, id);
 	}
 	if (server->running == 0 &&
 		server->wanted > SL_LOAD(dataplane->shm.header->snapshot_request)) {
 		server->running = server->wanted;
+		if (dataplane->ledgers.snapshot != 0) {
+			dataplane->ledgers.snapshot = server->running;
+			sl_ledgers_before_snapshot(dataplane);
+		}
 		SL_STORE_RELEASE(dataplane->shm.header->snapshot_request, server->running);
 	}
 }

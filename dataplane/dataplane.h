@@ -9,6 +9,7 @@
 #include "err.h"
 #include "layout.h"
 #include "lcore.h"
+#include "ledgers.h"
 #include "memory_plan.h"
 #include "port/port.h"
 #include "rx/parse.h"
@@ -58,6 +59,7 @@ struct sl_dataplane {
 	struct sl_gap_streams gap_streams;
 	struct sl_gap_table *port_gaps; // noted by the main lcore
 	struct sl_port_losses port_losses[SL_PORT_COUNT_MAX];
+	struct sl_ledgers ledgers;
 	struct sl_control *control;
 	bool lcores_launched;
 	bool was_abandoned;

@@ -108,7 +108,8 @@ bool sl_worker_is_drained(const struct sl_worker *worker);
 // Seals what is open, whatever its age, and ends the waiting of halted lanes: part of the drain.
 void sl_worker_flush(struct sl_worker *worker);
 
-// Writes what the worker's tables know to be missing into its lanes. Returns the gaps written.
+// Writes what the worker's tables know to be missing, and ledgers that were posted, into its lanes.
+// Returns the gaps written.
 uint32_t sl_worker_write_gaps(struct sl_worker *worker, uint64_t now_ns);
 
 // Gives up what is not stored, as SL_DROP_ABANDONED.

@@ -183,6 +183,9 @@ static int init_lanes(struct sl_dataplane *dataplane, struct sl_err *err)
 		.allocate = allocate_batches,
 	};
 
+	sl_ledgers_first(dataplane);
+	start.ledger = dataplane->ledgers.record;
+	start.ledger_bytes = dataplane->ledgers.record_bytes;
 	for (uint32_t i = 0; i < dataplane->layout.lcore_count; i++) {
 		uint32_t worker_index = dataplane->layout.lcores[i].worker_index;
 
@@ -344,14 +347,16 @@ void sl_modules_quiesce(struct sl_dataplane *dataplane)
 	// The event loop serves signals no more.
 	sigaction(SIGTERM, &leave, NULL);
 	sigaction(SIGINT, &leave, NULL);
-	if (!dataplane->was_abandoned) {
+	if (!dataplane->was_abandoned)
 		sl_lcores_join(dataplane);
+	sl_dataplane_publish_ports(dataplane);
+	if (!dataplane->was_abandoned) {
+		sl_ledgers_last(dataplane);
 		if (sl_store_stop(&dataplane->store, &err) != 0) {
 			sl_log_error("store", "%s", err.text);
 			dataplane->exit_code = SL_EXIT_LANE_FAILED;
 		}
 	}
-	sl_dataplane_publish_ports(dataplane);
 }
 
 void sl_modules_stop(struct sl_dataplane *dataplane)

@@ -177,6 +177,8 @@ void sl_config_complete(const struct sl_config_reader *reader, struct sl_config 
 		uint_of(raw->store->backoff_us_min, SL_CONFIG_KEY_store_backoff_us_min);
 	config->store.backoff_us_max =
 		uint_of(raw->store->backoff_us_max, SL_CONFIG_KEY_store_backoff_us_max);
+	config->store.ledger_interval_s =
+		uint_of(raw->store->ledger_interval_s, SL_CONFIG_KEY_store_ledger_interval_s);
 	config->store.line = line_of(reader, SL_CONFIG_store, 0);
 }
 

@@ -62,6 +62,7 @@ struct sl_config {
 		uint32_t in_flight_max; // batches under way in one lane; default 8
 		uint32_t retry_limit; // tries after a failed write before the breaker opens
 		uint64_t backoff_us_min, backoff_us_max; // before the first, and the longest
+		uint64_t ledger_interval_s;
 		uint32_t line;
 	} store;
 	struct {

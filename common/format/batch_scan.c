@@ -4,6 +4,7 @@
 #include "format/crc32c.h"
 #include "format/run_events.h"
 #include "format/run_gap.h"
+#include "format/run_ledger.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,8 @@ static bool walk_run(struct walk *walk, const struct sl_run_header *run)
 		return bytes % sizeof(struct sl_lost_offsets) == 0;
 	case SL_RUN_GAP:
 		return sl_run_gap_check(run + 1, bytes);
+	case SL_RUN_LEDGER:
+		return sl_run_ledger_check(run + 1, bytes);
 	default:
 		return true;
 	}
@@ -237,6 +240,11 @@ static void fill_run(struct sl_run *run, const struct sl_run_iterator *iterator,
 		run->source = iterator->sources[header->source - 1];
 }
 
+static bool is_wanted(const struct sl_run_iterator *iterator, enum sl_run_type type)
+{
+	return type == SL_RUN_GAP ? iterator->wants_gaps : iterator->wants_ledgers;
+}
+
 bool sl_run_next(struct sl_run_iterator *iterator, struct sl_run *run, uint64_t *unknown_count)
 {
 	while (iterator->runs_left > 0) {
@@ -264,7 +272,8 @@ bool sl_run_next(struct sl_run_iterator *iterator, struct sl_run *run, uint64_t 
 		case SL_RUN_FILLER:
 			break;
 		case SL_RUN_GAP:
-			if (!iterator->wants_gaps)
+		case SL_RUN_LEDGER:
+			if (!is_wanted(iterator, SL_RUN_TYPE(header->length_type)))
 				break;
 			fill_run(run, iterator, header);
 			return true;

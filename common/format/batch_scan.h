@@ -76,14 +76,15 @@ struct sl_run_iterator {
 	uint64_t time_base_ns;
 	uint32_t source_count, source_capacity;
 	const struct sl_run_source **sources; // dictionary; grown by the iterator
-	bool wants_gaps; // set by the caller: SL_RUN_GAP is handed out, not passed over
+	// Set by the caller: SL_RUN_GAP, SL_RUN_LEDGER are handed out, not passed over.
+	bool wants_gaps, wants_ledgers;
 	bool out_of_memory; // the dictionary could not grow: sl_run_next() ended early
 };
 
 void sl_run_iterator_init(struct sl_run_iterator *iterator, const void *batch);
 // Fills run with the next run of a type that the caller may see (EVENT, RICH: run_events.h;
-// PARTITION_STATE, SESSION_STATE, LOST, GAP where it is wanted); handles SOURCE, TIME and FILLER
-// itself and skips unknown types by length, counting them in *unknown_count when not NULL. Returns
-// false at the end.
+// PARTITION_STATE, SESSION_STATE, LOST, GAP and LEDGER where they are wanted); handles SOURCE, TIME
+// and FILLER itself and skips unknown types by length, counting them in *unknown_count when not
+// NULL. Returns false at the end.
 bool sl_run_next(struct sl_run_iterator *iterator, struct sl_run *run, uint64_t *unknown_count);
 void sl_run_iterator_fini(struct sl_run_iterator *iterator);

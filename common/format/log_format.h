@@ -150,7 +150,7 @@ enum sl_batch_kind {
 	SL_BATCH_CHECKPOINT = 2, // at the head of a segment
 	SL_BATCH_EPOCH_START = 3, // a checkpoint behind the last valid batch, by recovery
 	SL_BATCH_MARK = 4, // empty: carries the durable mark of an idle or stopped lane
-	SL_BATCH_LEDGER = 5, // later: counters for offline accounting
+	SL_BATCH_LEDGER = 5, // never written: ledgers stand in batches of events, as gaps do
 	SL_BATCH_PACKED = 6, // later: packed and compacted segments
 	SL_BATCH_FENCE = 7, // by repair, in the place of batches that are gone: says what is lost
 };
@@ -209,7 +209,7 @@ enum sl_run_type {
 	SL_RUN_RICH = 5, // struct sl_run_rich_header, then events with attributes
 	SL_RUN_GAP = 6, // struct sl_run_gap: what is known to be missing
 	SL_RUN_SESSION_STATE = 7, // array of struct sl_session_state
-	SL_RUN_COUNTERS = 8, // later
+	SL_RUN_LEDGER = 8, // struct sl_run_ledger (run_ledger.h): what was counted
 	SL_RUN_LOST = 9, // in fences: array of struct sl_lost_offsets
 	SL_RUN_FILLER = 10, // says nothing: room that must be taken
 };

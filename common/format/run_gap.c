@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-static bool is_name(const char *text, size_t bytes)
+bool sl_run_gap_is_reason(const char text[SL_GAP_REASON_BYTES_MAX])
 {
-	size_t length = strnlen(text, bytes);
+	size_t length = strnlen(text, SL_GAP_REASON_BYTES_MAX);
 
 	for (size_t i = 0; i < length; i++) {
 		bool is_letter = (text[i] >= 'a' && text[i] <= 'z') || text[i] == '_' ||
@@ -13,7 +13,7 @@ static bool is_name(const char *text, size_t bytes)
 		if (!is_letter)
 			return false;
 	}
-	return length > 0 && length < bytes;
+	return length > 0 && length < SL_GAP_REASON_BYTES_MAX;
 }
 
 bool sl_run_gap_check(const void *data, uint32_t bytes)
@@ -27,5 +27,5 @@ bool sl_run_gap_check(const void *data, uint32_t bytes)
 		gap.sources <= SL_GAP_SOURCES_MANY &&
 		(gap.sources == SL_GAP_SOURCES_ONE ? gap.family == 4 || gap.family == 6
 						   : gap.family == 0) &&
-		is_name(gap.reason, sizeof(gap.reason));
+		sl_run_gap_is_reason(gap.reason);
 }

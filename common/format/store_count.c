@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "format/batch_scan.h"
 #include "format/store_reader_internal.h"
+#include "format/store_walk.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-// Live offsets [first, end) as one lane holds them, in one stretch.
+// Live offsets [first, end) as one lane holds them, in one stretch, or as a fence says that they
+// are lost.
 struct stretch {
 	uint64_t first, end;
-	uint32_t last_term;
+	uint32_t first_term, last_term;
+	uint16_t lane;
+	bool is_lost;
 };
 
 struct stretches {
@@ -15,11 +20,24 @@ struct stretches {
 	size_t count, capacity;
 };
 
-static int add_stretch(struct stretches *all, uint64_t first, uint64_t end, uint32_t term)
+struct sl_store_counter {
+	struct sl_store_reader *store;
+	const struct sl_store_visitor *visitor;
+	struct sl_store_report *report;
+	bool is_known[UINT16_MAX + 1]; // by lane: its first batch was seen
+	bool has_expired[UINT16_MAX + 1];
+	bool has_any_expired;
+	struct stretches partitions[]; // meta.header.partition_count
+};
+
+static int add_stretch(struct stretches *all, const struct stretch *stretch)
 {
-	if (all->count > 0 && all->stretches[all->count - 1].end == first) {
-		all->stretches[all->count - 1].end = end;
-		all->stretches[all->count - 1].last_term = term;
+	struct stretch *last = all->count > 0 ? &all->stretches[all->count - 1] : NULL;
+
+	if (last != NULL && last->end == stretch->first && last->lane == stretch->lane &&
+		last->is_lost == stretch->is_lost) {
+		last->end = stretch->end;
+		last->last_term = stretch->last_term;
 		return 0;
 	}
 	if (all->count == all->capacity) {
@@ -31,72 +49,107 @@ static int add_stretch(struct stretches *all, uint64_t first, uint64_t end, uint
 		all->stretches = grown;
 		all->capacity = capacity;
 	}
-	all->stretches[all->count++] =
-		(struct stretch){.first = first, .end = end, .last_term = term};
+	all->stretches[all->count++] = *stretch;
 	return 0;
 }
 
-// Adds one table entry, void and unstored offsets cut off.
-static int count_entry(struct sl_store_reader *store, struct stretches *partitions,
-	const struct sl_batch_table_entry *entry, const struct sl_store_visitor *visitor,
-	struct sl_store_report *report)
+// Adds count offsets of one term, void and unstored ones cut off.
+static int count_offsets(struct sl_store_counter *counter, uint16_t partition, uint64_t count,
+	struct stretch stretch)
 {
-	uint64_t first = entry->first_offset, end = first + entry->event_count;
-	uint64_t void_start = sl_store_void_start(store, entry->partition, entry->term);
+	const struct sl_store_visitor *visitor = counter->visitor;
+	uint64_t first = stretch.first, end = first + count;
+	uint64_t void_start = sl_store_void_start(counter->store, partition, stretch.last_term);
 
 	if (end > void_start) {
-		report->void_event_count += end - SL_MAX(first, void_start);
+		if (!stretch.is_lost)
+			counter->report->void_event_count += end - SL_MAX(first, void_start);
 		end = void_start;
 	}
 	if (visitor != NULL && visitor->limit != NULL)
-		end = SL_MIN(end, visitor->limit(visitor->context, entry->partition));
-	first = SL_MAX(first, store->partitions[entry->partition].floor);
+		end = SL_MIN(end, visitor->limit(visitor->context, partition));
+	first = SL_MAX(first, counter->store->partitions[partition].floor);
 	if (first >= end)
 		return 0;
-	report->event_count += end - first;
-	return add_stretch(&partitions[entry->partition], first, end, entry->term);
+	if (!stretch.is_lost)
+		counter->report->event_count += end - first;
+	stretch.first = first;
+	stretch.end = end;
+	return add_stretch(&counter->partitions[partition], &stretch);
 }
 
-static int count_batch(struct sl_store_reader *store, struct stretches *partitions,
-	const struct sl_lane_reader *reader, const struct sl_batch_header *batch,
-	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
+static int count_table(struct sl_store_counter *counter, const struct sl_lane_reader *reader,
+	const struct sl_batch_header *batch, struct sl_err *err)
 {
 	const struct sl_batch_table_entry *table = sl_batch_table(batch);
 	int result = 0;
 
-	if (sl_batch_check_runs(batch) != SL_BATCH_OK)
-		return sl_lane_reader_damage(reader, "runs that do not add up to the table", err);
-	report->unknown_batch_count += !sl_batch_kind_is_known(batch->kind);
-	if (batch->kind != SL_BATCH_EVENTS)
-		return 0;
 	for (uint32_t i = 0; result == 0 && i < batch->table_count; i++) {
-		if (table[i].partition >= store->meta.header.partition_count)
+		if (table[i].partition >= counter->store->meta.header.partition_count)
 			return sl_lane_reader_damage(reader,
 				"a partition that " SL_STORE_META_NAME " does not have", err);
-		result = count_entry(store, partitions, &table[i], visitor, report);
+		result = count_offsets(counter, table[i].partition, table[i].event_count,
+			(struct stretch){.first = table[i].first_offset,
+				.first_term = table[i].term,
+				.last_term = table[i].term,
+				.lane = batch->lane});
 	}
-	if (result == -ENOMEM)
-		sl_err_set(err, result, "no memory to count a store");
 	return result;
 }
 
-static int count_lane(struct sl_store_reader *store, struct stretches *partitions, uint16_t lane,
-	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
+static int count_fence(struct sl_store_counter *counter, const struct sl_lane_reader *reader,
+	const struct sl_batch_header *batch, struct sl_err *err)
 {
-	const struct sl_batch_header *batch;
-	struct sl_lane_reader reader;
-	bool is_at_end = false;
-	int result = sl_store_open_lane(store, lane, &reader, err);
+	struct sl_run_iterator iterator;
+	struct sl_run run;
+	int result = 0;
 
-	while (result == 0) {
-		result = sl_lane_reader_next(&reader, &batch, err);
-		is_at_end = result == 0;
-		if (result <= 0)
-			break;
-		result = count_batch(store, partitions, &reader, batch, visitor, report, err);
+	sl_run_iterator_init(&iterator, batch);
+	while (result == 0 && sl_run_next(&iterator, &run, NULL)) {
+		const struct sl_lost_offsets *lost = run.data;
+		uint32_t record_count =
+			run.type == SL_RUN_LOST ? run.bytes / (uint32_t)sizeof(*lost) : 0;
+
+		for (uint32_t i = 0; result == 0 && i < record_count; i++) {
+			if (lost[i].partition >= counter->store->meta.header.partition_count)
+				result = sl_lane_reader_damage(reader,
+					"a partition that " SL_STORE_META_NAME " does not have",
+					err);
+			else
+				result = count_offsets(counter, lost[i].partition, lost[i].count,
+					(struct stretch){.first = lost[i].first_offset,
+						.first_term = lost[i].term,
+						.last_term = lost[i].term,
+						.lane = batch->lane,
+						.is_lost = true});
+		}
 	}
-	sl_store_report_lane(report, &reader, is_at_end);
-	sl_lane_reader_close(&reader);
+	sl_run_iterator_fini(&iterator);
+	return result;
+}
+
+static void note_expired(struct sl_store_counter *counter, const struct sl_batch_header *batch)
+{
+	if (counter->is_known[batch->lane])
+		return;
+	counter->is_known[batch->lane] = true;
+	counter->has_expired[batch->lane] = batch->segment > 1;
+	counter->has_any_expired |= batch->segment > 1;
+}
+
+int sl_store_counter_add(void *context, const struct sl_lane_reader *reader,
+	const struct sl_batch_header *batch, struct sl_err *err)
+{
+	struct sl_store_counter *counter = context;
+	int result = 0;
+
+	note_expired(counter, batch);
+	if (batch->kind == SL_BATCH_EVENTS)
+		result = count_table(counter, reader, batch, err);
+	else if (batch->kind == SL_BATCH_FENCE)
+		result = count_fence(counter, reader, batch, err);
+	if (result == -ENOMEM)
+		sl_err_set(err, result, "no memory to count a store");
 	return result;
 }
 
@@ -108,46 +161,97 @@ static int compare_stretches(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-static void sum_up(struct stretches *all, struct sl_store_count *count)
+// Nobody has these offsets: they were never given, or have expired where a term moved on in a lane
+// that begins later (docs/format.md, "Terms"); else they should be there.
+static void count_hole(const struct sl_store_counter *counter, uint64_t count, uint32_t term,
+	const struct stretch *right, struct sl_store_count *sum)
+{
+	if (sl_term_has_jumped(term, right->first_term))
+		sum->jumped_count += count;
+	else if (term < right->first_term &&
+		(counter->has_expired[right->lane] ||
+			(counter->has_any_expired && right->first_term > term + 1)))
+		sum->expired_count += count;
+}
+
+static void sum_up(
+	const struct sl_store_counter *counter, struct stretches *all, struct sl_store_count *sum)
 {
 	uint64_t end = 0; // of what was seen so far
 	uint32_t term = 0;
 
-	*count = (struct sl_store_count){0};
+	*sum = (struct sl_store_count){0};
 	if (all->count == 0)
 		return;
 	qsort(all->stretches, all->count, sizeof(*all->stretches), compare_stretches);
-	count->first_offset = all->stretches[0].first;
+	sum->first_offset = all->stretches[0].first;
 	for (size_t i = 0; i < all->count; i++) {
 		const struct stretch *stretch = &all->stretches[i];
 
-		count->event_count += stretch->end - stretch->first;
+		*(stretch->is_lost ? &sum->lost_count : &sum->event_count) +=
+			stretch->end - stretch->first;
 		if (stretch->first < end)
-			count->double_count += SL_MIN(end, stretch->end) - stretch->first;
-		else if (i > 0 && sl_term_has_jumped(term, stretch->last_term))
-			count->jumped_count += stretch->first - end;
+			sum->double_count += SL_MIN(end, stretch->end) - stretch->first;
+		else if (i > 0)
+			count_hole(counter, stretch->first - end, term, stretch, sum);
 		end = SL_MAX(end, stretch->end);
 		term = stretch->last_term;
 	}
-	count->last_offset = end - 1;
+	sum->last_offset = end - 1;
+}
+
+void sl_store_counter_sum_up(struct sl_store_counter *counter, struct sl_store_count *counts)
+{
+	for (uint32_t i = 0; i < counter->store->meta.header.partition_count; i++)
+		sum_up(counter, &counter->partitions[i], &counts[i]);
+}
+
+struct sl_store_counter *sl_store_counter_create(struct sl_store_reader *store,
+	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
+{
+	struct sl_store_counter *counter = calloc(1,
+		sizeof(*counter) +
+			store->meta.header.partition_count * sizeof(counter->partitions[0]));
+
+	if (counter == NULL) {
+		sl_err_set(err, -ENOMEM, "no memory to count a store");
+		return NULL;
+	}
+	counter->store = store;
+	counter->visitor = visitor;
+	counter->report = report;
+	return counter;
+}
+
+void sl_store_counter_destroy(struct sl_store_counter *counter)
+{
+	if (counter == NULL)
+		return;
+	for (uint32_t i = 0; i < counter->store->meta.header.partition_count; i++)
+		free(counter->partitions[i].stretches);
+	free(counter);
+}
+
+bool sl_store_counter_has_any_expired(const struct sl_store_counter *counter)
+{
+	return counter->has_any_expired;
+}
+
+bool sl_store_counter_has_expired(const struct sl_store_counter *counter, uint16_t lane)
+{
+	return counter->has_expired[lane];
 }
 
 int sl_store_count(struct sl_store_reader *store, struct sl_store_count *counts,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err)
 {
-	uint32_t partition_count = store->meta.header.partition_count;
-	struct stretches *partitions = calloc(SL_MAX(partition_count, 1u), sizeof(*partitions));
-	int result = 0;
+	struct sl_store_counter *counter = sl_store_counter_create(store, visitor, report, err);
+	int result;
 
-	if (partitions == NULL)
-		return sl_err_set(err, -ENOMEM, "no memory to count a store");
-	for (uint32_t i = 0; result == 0 && i < store->meta.header.lane_count; i++)
-		result = count_lane(
-			store, partitions, store->meta.lanes[i].lane, visitor, report, err);
-	for (uint32_t i = 0; i < partition_count; i++) {
-		sum_up(&partitions[i], &counts[i]);
-		free(partitions[i].stretches);
-	}
-	free(partitions);
+	if (counter == NULL)
+		return -ENOMEM;
+	result = sl_store_walk(store, sl_store_counter_add, counter, report, err);
+	sl_store_counter_sum_up(counter, counts);
+	sl_store_counter_destroy(counter);
 	return result;
 }

@@ -2,32 +2,36 @@
 #include "format/store_gaps.h"
 
 #include "format/batch_scan.h"
-#include "format/lane_reader.h"
-#include "format/store_reader_internal.h"
+#include "format/store_walk.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int read_batch(const struct sl_lane_reader *reader, const struct sl_batch_header *batch,
-	const struct sl_store_gap_visitor *visitor, struct sl_store_report *report,
-	struct sl_err *err)
+struct reading {
+	const struct sl_store_gap_visitor *visitor;
+	struct sl_store_report *report;
+};
+
+static int read_batch(void *context, const struct sl_lane_reader *reader,
+	const struct sl_batch_header *batch, struct sl_err *err)
 {
+	const struct reading *reading = context;
 	struct sl_run_iterator iterator;
 	struct sl_run run;
 	int result = 0;
 
-	if (sl_batch_check_runs(batch) != SL_BATCH_OK)
-		return sl_lane_reader_damage(reader, "runs that do not add up to the table", err);
+	if (batch->kind != SL_BATCH_EVENTS)
+		return 0;
 	sl_run_iterator_init(&iterator, batch);
 	iterator.wants_gaps = true;
-	while (result == 0 && sl_run_next(&iterator, &run, &report->unknown_run_count)) {
+	while (result == 0 && sl_run_next(&iterator, &run, &reading->report->unknown_run_count)) {
 		struct sl_run_gap gap;
 
 		if (run.type != SL_RUN_GAP)
 			continue;
 		memcpy(&gap, run.data, sizeof(gap));
-		report->gap_count++;
-		result = visitor->on_gap(visitor->context, reader->lane, &gap);
+		reading->report->gap_count++;
+		result = reading->visitor->on_gap(reading->visitor->context, reader->lane, &gap);
 	}
 	if (result == 0 && iterator.out_of_memory)
 		result = sl_err_set(err, -ENOMEM, "no memory for the sources of a batch");
@@ -35,36 +39,10 @@ static int read_batch(const struct sl_lane_reader *reader, const struct sl_batch
 	return result;
 }
 
-static int read_lane(struct sl_lane_reader *reader, const struct sl_store_gap_visitor *visitor,
-	struct sl_store_report *report, struct sl_err *err)
-{
-	const struct sl_batch_header *batch;
-	int result;
-
-	while ((result = sl_lane_reader_next(reader, &batch, err)) > 0) {
-		report->unknown_batch_count += !sl_batch_kind_is_known(batch->kind);
-		result = batch->kind == SL_BATCH_EVENTS
-			? read_batch(reader, batch, visitor, report, err)
-			: 0;
-		if (result < 0)
-			break;
-	}
-	sl_store_report_lane(report, reader, result == 0);
-	return result;
-}
-
 int sl_store_read_gaps(struct sl_store_reader *store, const struct sl_store_gap_visitor *visitor,
 	struct sl_store_report *report, struct sl_err *err)
 {
-	int result = 0;
+	struct reading reading = {.visitor = visitor, .report = report};
 
-	for (uint32_t i = 0; result == 0 && i < store->meta.header.lane_count; i++) {
-		struct sl_lane_reader reader;
-
-		result = sl_store_open_lane(store, store->meta.lanes[i].lane, &reader, err);
-		if (result == 0)
-			result = read_lane(&reader, visitor, report, err);
-		sl_lane_reader_close(&reader);
-	}
-	return result;
+	return sl_store_walk(store, read_batch, &reading, report, err);
 }

@@ -122,13 +122,15 @@ int sl_store_read_partition(struct sl_store_reader *store, uint16_t partition, u
 int sl_store_read_stream(struct sl_store_reader *store, uint32_t stream,
 	const struct sl_store_visitor *visitor, struct sl_store_report *report, struct sl_err *err);
 
-// One partition's side of the offline identity: event_count == last_offset + 1 - first_offset -
-// jumped_count, when nothing was compacted or lost.
+// One partition's side of the offline identity: event_count + lost_count + jumped_count +
+// expired_count == last_offset + 1 - first_offset, and nothing twice.
 struct sl_store_count {
-	uint64_t first_offset; // first retained; meaningless when event_count is 0
+	uint64_t first_offset; // first retained; meaningless when event_count and lost_count are 0
 	uint64_t last_offset;
 	uint64_t event_count; // live ones, of all lanes; void runs left out
+	uint64_t lost_count; // fenced by a repair: among the offsets from first to last
 	uint64_t jumped_count; // left out where a term begins with a jump
+	uint64_t expired_count; // between terms, where the older segments of a lane have expired
 	uint64_t double_count; // live ones whose (term, offset) was seen before: damage
 };
 

@@ -3,6 +3,8 @@
 #include "ctl/check.h"
 #include "ctl/ctl.h"
 #include "ctl/drops_docs.h"
+#include "ctl/drops_offline.h"
+#include "ctl/store_find.h"
 #include "ledger.h"
 #include "stats_json.h"
 
@@ -44,6 +46,9 @@ static const struct sl_option options[] = {
 	{.name = "check",
 		.short_name = 'c',
 		.help = "take a snapshot and check the accounting identities"},
+	{.name = "offline",
+		.argument = "STORE",
+		.help = "with --check: from the log of this store alone, running or not; again for each of its paths that is not where it was"},
 	{.name = "docs", .help = "print the table of docs/drops.md and do nothing else"},
 	SL_CTL_COMMON_OPTIONS,
 };
@@ -57,13 +62,21 @@ static const struct sl_command command = {
 		"sends a marker through its rings; then both sides of every identity are compared, "
 		"under full load as well. What drivers and the kernel count meanwhile is known as a "
 		"range between two samples, and must meet the other side's. The exit code is 0 only "
-		"if all identities hold.",
+		"if all identities hold.\n\n"
+		"With --check --offline STORE the identities are checked again from the disk alone: "
+		"of each ledger that the data plane has written into its lanes (at its start, every "
+		"store.ledger_interval_s, at its stop), of what the log holds against the newest "
+		"ledger of each start (events against stored, gaps against drops), and of the offsets "
+		"of each partition. What cannot be checked is said: above all what came after the "
+		"newest ledger of a start that ended without a last one, as a crash does. That is no "
+		"failure; exit code 5 means that there is no ledger at all.",
 	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
 struct request {
 	struct sl_ctl *ctl;
 	bool is_check, is_docs;
+	struct sl_ctl_store_choice store; // with a path: offline
 };
 
 static int on_option(
@@ -71,6 +84,8 @@ static int on_option(
 {
 	struct request *request = context;
 
+	if (strcmp(option->name, "offline") == 0)
+		return sl_ctl_store_choose(&request->store, value, err);
 	if (strcmp(option->name, "check") == 0)
 		request->is_check = true;
 	else if (strcmp(option->name, "docs") == 0)
@@ -117,6 +132,10 @@ static int run(struct sl_ctl *ctl, int argc, char **argv)
 		sl_drops_docs(ctl->output.stream);
 		return SL_CTL_OK;
 	}
+	if (request.store.path_count > 0 && !request.is_check)
+		return sl_options_usage_error(&command, "--offline needs --check");
+	if (request.store.path_count > 0)
+		return sl_drops_offline(ctl, &request.store);
 	code = sl_ctl_attach(ctl, &shm);
 	if (code != SL_CTL_OK)
 		return code;

@@ -18,7 +18,8 @@ void sl_drops_docs(FILE *out)
 	fputs("# Drop reasons\n\n"
 	      "Every frame and every event that does not end on disk ends in exactly one of these "
 	      "counters. `sluicectl drops` shows them, `sluicectl drops --check` proves that "
-	      "nothing is missing.\n"
+	      "nothing is missing, `sluicectl drops --check --offline STORE` the same from a store's log "
+	      "alone, years later.\n"
 	      "This page is made by `sluicectl drops --docs` from `common/drop_reasons.def`; a test "
 	      "compares.\n",
 		out);

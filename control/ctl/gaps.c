@@ -112,8 +112,8 @@ static json_t *gap_json(
 	return json_pack("{s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:i}", "first_ns",
 		(json_int_t)gap->first_ns, "last_ns", (json_int_t)gap->last_ns, "count",
 		(json_int_t)gap->count, "unit", gap->unit == SL_GAP_EVENTS ? "events" : "frames",
-		"reason", gap->reason, "source", source_json(gap), "port", port, "stream", stream, "lane",
-		(int)lane);
+		"reason", gap->reason, "source", source_json(gap), "port", port, "stream", stream,
+		"lane", (int)lane);
 }
 
 static int on_gap(void *context, uint16_t lane, const struct sl_run_gap *gap)

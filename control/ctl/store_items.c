@@ -50,7 +50,7 @@ static const char *kind_name(uint8_t kind)
 static const char *run_name(uint32_t type)
 {
 	static const char *const names[] = {"0", "event", "source", "time", "partition_state",
-		"rich", "gap", "session_state", "counters", "lost", "filler"};
+		"rich", "gap", "session_state", "ledger", "lost", "filler"};
 
 	return type < SL_ARRAY_COUNT(names) ? names[type] : "unknown";
 }

@@ -156,3 +156,10 @@ void sl_gap_take(struct sl_gap_table *table, uint32_t index, uint64_t count, uin
 	table->taken_ns[index] = last_ns;
 	SL_STORE_RELEASE(table->taken[index], count);
 }
+
+uint64_t sl_gap_left(
+	const struct sl_gap_table *table, uint32_t index, const struct sl_gap_key **key)
+{
+	*key = &table->slots[index].key;
+	return table->slots[index].count - table->taken[index];
+}

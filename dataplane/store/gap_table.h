@@ -74,5 +74,9 @@ void sl_gap_note_partition(struct sl_gap_table *table, uint16_t partition, const
 // sl_gap_take; 0 when there is nothing to take now. The taker.
 uint64_t sl_gap_peek(const struct sl_gap_table *table, uint32_t index, struct sl_run_gap *gap);
 
+// What a slot has that is not taken, and of which key. Once neither noter nor taker runs any more.
+uint64_t sl_gap_left(
+	const struct sl_gap_table *table, uint32_t index, const struct sl_gap_key **key);
+
 // What sl_gap_peek has found is in the log. The taker.
 void sl_gap_take(struct sl_gap_table *table, uint32_t index, uint64_t count, uint64_t last_ns);

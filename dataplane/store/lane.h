@@ -12,6 +12,7 @@
 #include "base.h"
 #include "counters.h"
 #include "format/log_format.h"
+#include "format/run_ledger.h"
 #include "partition.h"
 #include "shm.h"
 #include "store/batch_ages.h"
@@ -54,6 +55,12 @@ struct sl_batch {
 	struct sl_batch_ages ages; // of its events
 };
 
+// A ledger on its way into a lane's log: one at a time.
+struct sl_lane_ledger {
+	uint32_t bytes; // 0: none; set by the main lcore, cleared by who has written it
+	char data[SL_LEDGER_BYTES_MAX];
+};
+
 struct sl_lane {
 	// The open batch: written by the worker for every event. cursor is NULL without one, and
 	// then limit is too.
@@ -67,6 +74,7 @@ struct sl_lane {
 	uint64_t time_base_ns, time_last_ns;
 	uint64_t run_time_base_ns; // in force: the batch's base, or the last time run's
 	uint32_t table_count, run_count;
+	uint32_t ledger_run_count; // of run_count
 	uint32_t event_count; // 0 without an open batch
 	enum sl_drop_reason refusal; // why there is no room, when there is none
 	uint64_t event_bytes;
@@ -151,6 +159,7 @@ struct sl_lane {
 				  // epoch start, is retired
 	int32_t write_error; // written by the worker: negative errno that failed the lane
 	bool wants_spare; // written by the worker: a halted lane waits for its next segment
+	struct sl_lane_ledger ledger;
 } SL_CACHE_ALIGNED;
 
 // Makes room for a run of run_bytes (header included) in the open batch, sealing the old one and
@@ -163,6 +172,18 @@ void sl_lane_seal(struct sl_lane *lane, uint64_t now_ns);
 
 // Writes a gap into the open batch, opening one as needed. False when there is no room for it now.
 bool sl_lane_append_gap(struct sl_lane *lane, const struct sl_run_gap *gap, uint64_t now_ns);
+
+// Gives the worker a ledger to write, bytes of them, SL_LEDGER_BYTES_MAX at most. The main lcore.
+// False when it has not written the one before.
+bool sl_lane_post_ledger(struct sl_lane *lane, const void *record, uint32_t bytes);
+
+// The same while no worker runs, whatever was posted before: sl_lane_begin() and sl_lane_end()
+// write it.
+void sl_lane_set_ledger(struct sl_lane *lane, const void *record, uint32_t bytes);
+
+// Writes what was posted into the open batch, opening one as needed. Returns whether there was one,
+// and room for it.
+bool sl_lane_take_ledger(struct sl_lane *lane, uint64_t now_ns);
 
 // Notes the ages of what was appended since the last time. Once a burst, and before a batch is
 // sealed.

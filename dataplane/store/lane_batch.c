@@ -39,6 +39,7 @@ static void start_batch(struct sl_lane *lane, uint64_t receive_ns)
 	lane->aged_count = 0;
 	lane->table_count = 0;
 	lane->run_count = 0;
+	lane->ledger_run_count = 0;
 	lane->event_count = 0;
 	lane->event_bytes = 0;
 	if (lane->sources != NULL)
@@ -175,7 +176,8 @@ void sl_lane_seal(struct sl_lane *lane, uint64_t now_ns)
 	sl_lane_note_ages(lane);
 	batch->event_count = lane->event_count;
 	batch->event_bytes = lane->event_bytes;
-	if (lane->segment_since_ns == 0)
+	// A segment with nothing but ledgers is left to gather more of them.
+	if (lane->segment_since_ns == 0 && lane->run_count > lane->ledger_run_count)
 		lane->segment_since_ns = lane->open_since_ns;
 	for (uint32_t i = 0; i < lane->table_count; i++) {
 		const struct sl_batch_table_entry *entry = &lane->table[i];

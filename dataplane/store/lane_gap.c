@@ -7,16 +7,15 @@
 
 #include "hotpath.h"
 
-bool sl_lane_append_gap(struct sl_lane *lane, const struct sl_run_gap *gap, uint64_t now_ns)
+bool sl_lane_append_run(struct sl_lane *lane, enum sl_run_type type, const void *data,
+	uint32_t bytes, uint64_t now_ns)
 {
-	const struct sl_run_header header = {
-		.length_type = SL_RUN_LENGTH_TYPE(sizeof(*gap), SL_RUN_GAP),
-	};
-	const uint32_t run_bytes = sizeof(header) + sizeof(*gap);
+	const struct sl_run_header header = {.length_type = SL_RUN_LENGTH_TYPE(bytes, type)};
+	const uint32_t run_bytes = (uint32_t)sizeof(header) + bytes;
 
 	if (lane->limit - lane->cursor < (ptrdiff_t)run_bytes) {
 		// Events that wait in a ring are older than this moment: the base of a batch that
-		// opens with a gap must not make them younger.
+		// opens with such a run must not make them younger.
 		uint64_t base_ns = lane->time_last_ns != 0 ? lane->time_last_ns : now_ns;
 
 		if (!sl_lane_make_room(lane, run_bytes, base_ns))
@@ -24,10 +23,15 @@ bool sl_lane_append_gap(struct sl_lane *lane, const struct sl_run_gap *gap, uint
 		lane->open_since_ns = now_ns;
 	}
 	memcpy(lane->cursor, &header, sizeof(header));
-	memcpy(lane->cursor + sizeof(header), gap, sizeof(*gap));
+	memcpy(lane->cursor + sizeof(header), data, bytes);
 	lane->cursor += run_bytes;
 	lane->run_count++;
 	return true;
+}
+
+bool sl_lane_append_gap(struct sl_lane *lane, const struct sl_run_gap *gap, uint64_t now_ns)
+{
+	return sl_lane_append_run(lane, SL_RUN_GAP, gap, sizeof(*gap), now_ns);
 }
 
 static void note_table(struct sl_lane *lane, const struct sl_batch_table_entry *table,

@@ -10,6 +10,10 @@
 // that overshoot by up to 64 bytes.
 #define SL_LANE_TAIL_BYTES (16 + 32 + 20 + 8 + 64)
 
+// Room that stays in each segment for the end of a lane: its last ledger and the mark of a clean
+// stop.
+#define SL_LANE_END_BYTES (2 * SL_BLOCK_BYTES)
+
 static_assert(SL_LANE_BATCH_COUNT_MAX >= SL_IN_FLIGHT_COUNT_MAX + 1 +
 			SL_PARTITION_COUNT_MAX * 24 / (SL_BATCH_BYTES_MIN - 4096) + 1,
 	"a lane's batches: under way, open, and a checkpoint's");
@@ -34,6 +38,15 @@ bool sl_lane_roll_aged(struct sl_lane *lane, uint64_t now_ns);
 // Writes the states of the lane's partitions as a checkpoint or an epoch start. Enough batches must
 // be free, and none open.
 void sl_lane_write_states(struct sl_lane *lane, enum sl_batch_kind kind, uint64_t now_ns);
+
+// Appends a run that belongs to no partition to the open batch, opening one as needed. False when
+// there is no room for it now.
+bool sl_lane_append_run(struct sl_lane *lane, enum sl_run_type type, const void *data,
+	uint32_t bytes, uint64_t now_ns);
+
+// Writes the ledger that was set as a batch of its own, if there is one and it has room. No batch
+// may be open.
+void sl_lane_write_ledger(struct sl_lane *lane, uint64_t now_ns);
 
 // The batch takes the next number and the next place in the segment; its header says so.
 void sl_lane_link_batch(struct sl_lane *lane, struct sl_batch *batch, uint32_t block_bytes);

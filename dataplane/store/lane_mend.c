@@ -160,7 +160,7 @@ static void rewrite_into(struct sl_lane *lane, struct sl_segment *segment, uint6
 	sl_lane_enter_segment(lane, segment);
 	// The configuration makes room for all of it, and for the open batch.
 	if (lane->checkpoint_batch_count * (uint64_t)lane->batch_bytes + rewrite.bytes +
-			lane->batch_bytes + SL_BLOCK_BYTES >
+			lane->batch_bytes + SL_LANE_END_BYTES >
 		room_bytes) {
 		if (lane->is_probing)
 			sl_breaker_trip(lane->breaker, now_ns);

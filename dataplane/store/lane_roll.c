@@ -10,8 +10,7 @@
 
 static bool has_room(const struct sl_lane *lane)
 {
-	// One block stays for the mark of a clean stop.
-	return lane->position + lane->batch_bytes + SL_BLOCK_BYTES <=
+	return lane->position + lane->batch_bytes + SL_LANE_END_BYTES <=
 		sl_segment_usable_bytes(lane->segment);
 }
 

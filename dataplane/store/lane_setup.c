@@ -140,6 +140,7 @@ int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
 	sl_lane_write_states(lane,
 		chain->position == 0 ? SL_BATCH_CHECKPOINT : SL_BATCH_EPOCH_START,
 		chain->time_last_ns);
+	sl_lane_write_ledger(lane, chain->time_last_ns);
 	result = settle(lane, err);
 	lane->io->ops->destroy(lane->io);
 	lane->io = NULL;
@@ -158,17 +159,18 @@ int sl_lane_end(struct sl_lane *lane, struct sl_err *err)
 		return sl_err_set(err, lane->seal_error,
 			"lane %u: its previous segment could not be sealed: %s; the next start recovers it",
 			lane->lane, strerror(-lane->seal_error));
-	result = flush(lane, err);
-	if (result != 0)
-		return result;
 	lane->io = sl_io_sync_create();
 	if (lane->io == NULL)
 		return sl_err_set(err, -ENOMEM, "lane %u: out of memory", lane->lane);
-	lane->durable_mark = lane->watermark_number;
-	lane->time_base_ns = lane->time_last_ns;
-	sl_lane_finish_batch(lane, sl_lane_take_batch(lane), SL_BATCH_MARK,
-		SL_BATCH_FLAG_CLEAN_STOP, SL_BATCH_RUNS_OFFSET, 0, lane->last_seal_ns);
+	sl_lane_write_ledger(lane, lane->last_seal_ns);
 	result = settle(lane, err);
+	if (result == 0) {
+		lane->durable_mark = lane->watermark_number;
+		lane->time_base_ns = lane->time_last_ns;
+		sl_lane_finish_batch(lane, sl_lane_take_batch(lane), SL_BATCH_MARK,
+			SL_BATCH_FLAG_CLEAN_STOP, SL_BATCH_RUNS_OFFSET, 0, lane->last_seal_ns);
+		result = settle(lane, err);
+	}
 	lane->io->ops->destroy(lane->io);
 	lane->io = NULL;
 	return result;

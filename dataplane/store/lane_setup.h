@@ -53,12 +53,12 @@ int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct
 
 // Takes segment (ownership moves to the lane) and writes the lane's state into it: a checkpoint at
 // position 0, else an epoch start at chain->position; then fdatasync, so that the recovered tail
-// may be acknowledged. Returns 0 or a negative errno.
+// may be acknowledged. A ledger that was set goes along. Returns 0 or a negative errno.
 int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
 	const struct sl_lane_chain *chain, struct sl_err *err);
 
-// After the drain: fdatasync, and a mark that says so. A failed lane is left as it is. Returns 0 or
-// a negative errno.
+// After the drain: the ledger that was set, fdatasync, and a mark that says so. A failed lane is
+// left as it is. Returns 0 or a negative errno.
 int sl_lane_end(struct sl_lane *lane, struct sl_err *err);
 
 // Closes segments and frees tables. Legal on a zeroed lane.

@@ -44,7 +44,8 @@ static bool wants_mark(const struct sl_lane *lane, uint64_t now_ns)
 	return lane->durability == SL_DURABILITY_DURABLE && lane->unretired == 0 &&
 		lane->open_batch == NULL && lane->last_kind == SL_BATCH_EVENTS &&
 		now_ns >= lane->last_seal_ns + SL_LANE_IDLE_MARK_NS &&
-		lane->position + 2 * SL_BLOCK_BYTES <= sl_segment_usable_bytes(lane->segment);
+		lane->position + SL_BLOCK_BYTES + SL_LANE_END_BYTES <=
+		sl_segment_usable_bytes(lane->segment);
 }
 
 static uint32_t hand_over_full_segment(struct sl_lane *lane)

@@ -67,6 +67,22 @@ int sl_store_write_moves(struct sl_store *store, const struct sl_store_move *mov
 	return sl_store_write_meta(store, err);
 }
 
+void sl_store_post_ledger(struct sl_store *store, const void *record, uint32_t bytes)
+{
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		if (store->lanes[i].worker_index != SL_LANE_NONE)
+			sl_lane_post_ledger(&store->lanes[i].lane, record, bytes);
+	}
+}
+
+void sl_store_set_last_ledger(struct sl_store *store, const void *record, uint32_t bytes)
+{
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		if (store->lanes[i].worker_index != SL_LANE_NONE)
+			sl_lane_set_ledger(&store->lanes[i].lane, record, bytes);
+	}
+}
+
 int sl_store_stop(struct sl_store *store, struct sl_err *err)
 {
 	int result = 0;

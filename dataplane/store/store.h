@@ -105,6 +105,8 @@ struct sl_store_start {
 	struct sl_worker_counters *counters_by_worker[SL_LCORE_COUNT_MAX];
 	void *(*allocate)(
 		uint64_t bytes); // block-aligned memory for batches; NULL when there is none
+	const void *ledger; // that each lane begins with; NULL: none
+	uint32_t ledger_bytes;
 };
 
 // Gives each live lane its memory and its segment, writes checkpoint or epoch start, starts the
@@ -127,6 +129,12 @@ struct sl_store_move {
 // neither lane.
 int sl_store_write_moves(struct sl_store *store, const struct sl_store_move *moves,
 	uint32_t move_count, struct sl_err *err);
+
+// Gives each lane that takes one a ledger to write. Main lcore.
+void sl_store_post_ledger(struct sl_store *store, const void *record, uint32_t bytes);
+
+// The ledger that sl_store_stop() ends each lane with. Main lcore, after all workers have returned.
+void sl_store_set_last_ledger(struct sl_store *store, const void *record, uint32_t bytes);
 
 // After all workers have returned: seals what is full, ends every lane cleanly, stops the keeper.
 // Returns 0, or a negative errno of the first lane that could not be ended (err says which); lanes

@@ -89,13 +89,14 @@ static int init_lane(struct sl_store *store, struct sl_store_lane *lane, uint32_
 	return sl_lane_init(&lane->lane, &setup, err);
 }
 
-// A state and a mark must fit behind what is there; else the next segment begins with the state.
+// A state, a first and a last ledger, and a mark must fit behind what is there; else the next
+// segment begins with the state.
 static bool can_go_on_in(const struct sl_store_lane *lane)
 {
 	uint64_t states_bytes =
 		(uint64_t)lane->lane.checkpoint_batch_count * lane->lane.batch_bytes;
 
-	return lane->recovery.chain.position + states_bytes + 2 * SL_BLOCK_BYTES <=
+	return lane->recovery.chain.position + states_bytes + 4 * SL_BLOCK_BYTES <=
 		sl_segment_usable_bytes(lane->recovery.segment);
 }
 
@@ -199,7 +200,11 @@ int sl_store_start(struct sl_store *store, const struct sl_store_start *start, s
 		describe_lane(store, lane, &start->shm->lanes[i]);
 		if (lane->worker_index == SL_LANE_NONE)
 			continue;
-		if (init_lane(store, lane, i, start, err) != 0 || begin_lane(store, lane, err) != 0)
+		if (init_lane(store, lane, i, start, err) != 0)
+			return err->code;
+		if (start->ledger != NULL)
+			sl_lane_set_ledger(&lane->lane, start->ledger, start->ledger_bytes);
+		if (begin_lane(store, lane, err) != 0)
 			return err->code;
 	}
 	SL_FAULT_POINT(LANE_BEGUN);

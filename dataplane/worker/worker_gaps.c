@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-// What is known to be missing goes into the log, about once a second and at the stop.
+// What is known to be missing, and what the main lcore has counted, goes into the log: looked for
+// about once a second and at the stop.
 #include "lcore.h"
 
 #include "hotpath.h"
@@ -62,6 +63,8 @@ uint32_t sl_worker_write_gaps(struct sl_worker *worker, uint64_t now_ns)
 	uint32_t written_count = 0;
 	bool has_room = true;
 
+	for (uint32_t i = 0; i < worker->lane_count; i++)
+		worker->counters->ledger_runs += sl_lane_take_ledger(worker->lanes[i], now_ns);
 	for (uint32_t i = 0; i < worker->gap_table_count; i++)
 		written_count += write_table(worker, worker->gap_tables[i], now_ns, &has_room);
 	worker->counters->gap_runs += written_count;

@@ -55,6 +55,8 @@
 #   stored_is COUNT, stored_ge COUNT
 #   report_of JQ_PATH               a figure of the final report
 #   check_identities                `sluicectl drops --check`, live
+#   check_offline [STATUS]          the same from the log alone, after a stop: by sluicectl, which must end with
+#                                   STATUS (0), and by the independent reader
 #   check_store [ARG]...            the independent reader checks the whole store, after a stop
 # Content (after a stop; streams of text without newlines)
 #   read_store [STREAM]             both readers, must agree: $work/read and $work/ctl, also .sorted

@@ -5,6 +5,7 @@ import struct
 from typing import NamedTuple
 
 from sluice_crc import crc32c
+from sluice_ledger import Ledger, WrongLedger
 from sluice_meta import Damage, NotReadable, VERSION
 from sluice_rich import RichRun, WrongRun
 
@@ -32,7 +33,7 @@ BATCH_MAGIC, FOOTER_MAGIC = b"SLB1", b"SLF1"
 HEADER_SPOILT = "the header's checksum is wrong"
 
 RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE, RUN_RICH, RUN_GAP, RUN_SESSIONS = 1, 2, 3, 4, 5, 6, 7
-RUN_LOST, RUN_FILLER = 9, 10
+RUN_LEDGER, RUN_LOST, RUN_FILLER = 8, 9, 10
 GAP_UNITS = ("events", "frames")
 GAP_SOURCES = ("unknown", "one", "many")
 
@@ -162,7 +163,7 @@ class Runs:
     """The runs of one batch, walked once: events as (partition, source, time_ns, payload,
     attributes), the last None for an anonymous APPEND; `sessions` has the runs with a session as
     (partition, RichRun) and the session states as (None, records), in their order; `gaps` has the
-    gaps."""
+    gaps, `ledgers` the bytes of the ledgers."""
 
     def __init__(self, file, header, data):
         self.file, self.header, self.data = file, header, data
@@ -172,6 +173,7 @@ class Runs:
         self.lost = []
         self.sessions = []
         self.gaps = []
+        self.ledgers = []  # their bytes
         self.unknown_types = self.further_attributes = 0
         self._walk()
 
@@ -231,6 +233,8 @@ class Runs:
             pass
         elif kind == RUN_GAP:
             self._gap(start, end)
+        elif kind == RUN_LEDGER:
+            self._ledger(start, end)
         elif kind == RUN_STATE:
             if self.header.kind == EVENTS:
                 self._wrong(start, "a partition state in a batch of events")
@@ -256,6 +260,15 @@ class Runs:
         self.gaps.append(Gap(count, first_ns, last_ns, stream, GAP_UNITS[unit],
                              GAP_SOURCES[sources], size and address[:size],
                              port - 1 if port else None, name.decode()))
+
+    def _ledger(self, start, end):
+        if end > len(self.data):
+            raise struct.error
+        try:
+            Ledger(self.data[start:end])
+        except WrongLedger as wrong:
+            self._wrong(start, f"a ledger: {wrong}")
+        self.ledgers.append(self.data[start:end])
 
     def _rich(self, partition, source, time_ns, start, end):
         if end > len(self.data):

@@ -113,6 +113,7 @@ class LaneLog:
         self.segments = []
         self.started = []  # those with a batch that counts
         self.batches = []
+        self.fenced_epochs = []  # of each fence, and whether it begins its epoch
         self.checkpoints = []
         self.stated = None  # of the checkpoint under way
         self.totals = Counter()
@@ -263,6 +264,8 @@ class LaneLog:
             self.totals["unknown_run_types"] += runs.unknown_types
             if header.kind == fmt.FENCE:
                 self.partitions.take_lost(segment.path, header, runs.lost)
+                begins = self.last is None or self.last.epoch < header.epoch
+                self.fenced_epochs.append((header.epoch, begins))
             elif header.kind != fmt.MARK:
                 self.partitions.take_states(segment.path, header, runs.states)
                 self._take_sessions(header, runs)

@@ -6,6 +6,7 @@ from collections import Counter
 
 import sluice_batch as fmt
 from sluice_lane import LaneLog
+from sluice_ledger import Ledgers
 from sluice_meta import Damage, find_store
 from sluice_sessions import Sessions
 from sluice_siphash import siphash13
@@ -57,6 +58,7 @@ class Store:
         self.gaps = Counter()  # by reason
         self.port_gaps = Counter()  # frames, by the port that lost them
         self.kinds = Counter()
+        self.ledgers = Ledgers()
         self.sessions = None  # of the lane that is being walked
         self.counts = {}   # partition -> [first, last, count] of live events
         try:
@@ -95,6 +97,10 @@ class Store:
             for place in lane.batches:
                 yield self._walk_batch(place, key_checks or {})
             self.sessions.finish()
+        self.ledgers.finish()
+        for lane in self.lanes:
+            for epoch, begins in lane.fenced_epochs:
+                self.ledgers.fence(lane.lane.number, epoch, begins)
 
     def _walk_batch(self, place, key_checks):
         path, header = place.segment.path, place.header
@@ -107,6 +113,7 @@ class Store:
             self.gaps[gap.reason] += gap.count
             if gap.port is not None:
                 self.port_gaps[gap.port] += gap.count
+        self.ledgers.take(header.lane, header.epoch, header.event_count, runs.gaps, runs.ledgers)
         events = runs.events
         table = {partition: (first, term, count) for first, term, partition, count
                  in fmt.TABLE_ENTRY.iter_unpack(place.table)}
@@ -180,7 +187,7 @@ class Store:
                  "gap_runs")
         kinds = {name: self.kinds[name] for name in (*fmt.KINDS.values(), "unknown")}
         return {"generation": self.meta.generation, "lanes": len(self.lanes), "streams": streams,
-                "gaps": dict(sorted(self.gaps.items())),
+                "gaps": dict(sorted(self.gaps.items())), "ledgers": self.ledgers.summary(),
                 "port_gaps": dict(sorted(self.port_gaps.items())),
                 "totals": {**{name: self.totals[name] for name in names}, "batches": kinds}}
 

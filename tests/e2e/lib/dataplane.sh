@@ -17,14 +17,14 @@ dataplane_starts=0
 #   segment_age_s=0     retention_age_s=0     reserve_bytes= (empty: automatic)
 #   mbufs=32768         rx_descriptors=4096   queues=0
 #   rx_cpus= worker_cpus= main_cpu= ring_entries= (empty: left to the data plane; lists as 0,1)
-#   stage_cycles=false  retry_limit=5         backoff_us_max=1000000
+#   stage_cycles=false  retry_limit=5         backoff_us_max=1000000   ledger_interval_s=60
 # A second stream, or whatever else, is for the test to add.
 write_config() {
 	local device=af_xdp:$appliance_if store=$work/store runtime_dir=/run/sluice stream=plays port=5000 \
 		partitions=16 key=flow durability=durable batch_bytes=524288 linger_us=1000 \
 		retention_bytes=0 segment_age_s=0 retention_age_s=0 reserve_bytes='' segment_bytes=16777216 in_flight_max=8 keep_source=false mbufs=32768 \
 		rx_descriptors=4096 queues=0 rx_cpus='' worker_cpus='' main_cpu='' ring_entries='' \
-		stage_cycles=false retry_limit=5 backoff_us_max=1000000 setting
+		stage_cycles=false retry_limit=5 backoff_us_max=1000000 ledger_interval_s=60 setting
 	for setting in "$@"; do
 		[[ -v ${setting%%=*} ]] || fail "write_config knows no key ${setting%%=*}"
 		local "$setting"
@@ -59,6 +59,7 @@ write_config() {
 		  in_flight_max: $in_flight_max
 		  retry_limit: $retry_limit
 		  backoff_us_max: $backoff_us_max
+		  ledger_interval_s: $ledger_interval_s
 		  ${reserve_bytes:+reserve_bytes: $reserve_bytes}
 		memory:
 		  mbufs: $mbufs
@@ -227,6 +228,22 @@ check_report() {
 	assert_eq "$(report_of .stats.totals.events)" \
 		"$(report_of '.stats.totals.stored + ([.drops.reasons[] | select(.unit == "events") | .count] | add)')" \
 		'events decoded = stored + dropped events'
+}
+
+# From the log alone, by both readers, which must say the same of each start. In $work/offline.json.
+check_offline() { # [EXPECTED_STATUS]
+	local status=0 keys='{boot, start_ns, ledgers, lanes, sequence, ledger_ns, whole, events, stored, frames, waiting_events,
+		dropped_events, failed_lanes, clean: (.end == "clean")}'
+	"$sluicectl" drops --check --offline "$work/store" --json >"$work/offline.json" || status=$?
+	check_store --check --summary "$work/offline-summary.json"
+	if [ $status -ne "${1:-0}" ]; then
+		jq '.wrong' "$work/offline.json" >&2
+		fail "sluicectl drops --check --offline ended with exit code $status, expected ${1:-0}"
+	fi
+	assert_eq "$(jq -c ".starts | map($keys)" "$work/offline.json")" \
+		"$(jq -c ".ledgers.starts | map($keys)" "$work/offline-summary.json")" 'starts, as both readers find them in the log'
+	assert_eq "$(jq '.ledgers.wrong == []' "$work/offline-summary.json")" "$(jq .ok "$work/offline.json")" \
+		'the verdict of the independent reader on the ledgers'
 }
 
 check_store() { # [ARG]...

@@ -59,6 +59,7 @@ static void minimal_example_loads_with_every_default(void)
 	CU_ASSERT_EQUAL(config.store.retry_limit, 5);
 	CU_ASSERT_EQUAL(config.store.backoff_us_min, 1000);
 	CU_ASSERT_EQUAL(config.store.backoff_us_max, 1000000);
+	CU_ASSERT_EQUAL(config.store.ledger_interval_s, 60);
 	CU_ASSERT_EQUAL(config.store.line, 8);
 	sl_config_free(&config);
 }
@@ -115,7 +116,8 @@ static void every_key_of_a_full_file_is_taken(void)
 	     "     retention_bytes: 83886080, segment_age_s: 60, retention_age_s: 3600}\n"
 	     "  - {name: default, durability: written, linger_us: 1000000}\n"
 	     "store: {paths: [/s], segment_bytes: 20971520, in_flight_max: 32, reserve_bytes: 5,\n"
-	     "  retry_limit: 7, backoff_us_min: 10, backoff_us_max: 20}\n");
+	     "  retry_limit: 7, backoff_us_min: 10, backoff_us_max: 20,\n"
+	     "  ledger_interval_s: 3}\n");
 	CU_ASSERT_STRING_EQUAL(config.runtime_dir, "/tmp/run");
 	CU_ASSERT_EQUAL(config.log_level, SL_LOG_DEBUG);
 	CU_ASSERT_EQUAL(config.port_count, 2);
@@ -161,6 +163,7 @@ static void every_key_of_a_full_file_is_taken(void)
 	CU_ASSERT_EQUAL(config.store.retry_limit, 7);
 	CU_ASSERT_EQUAL(config.store.backoff_us_min, 10);
 	CU_ASSERT_EQUAL(config.store.backoff_us_max, 20);
+	CU_ASSERT_EQUAL(config.store.ledger_interval_s, 3);
 	sl_config_free(&config);
 }
 

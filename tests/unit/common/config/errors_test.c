@@ -76,7 +76,9 @@ static const struct bad_file shape[] = {
 	{PORTS STREAMS,
 		"1: store: is missing: must be a mapping with the keys paths, segment_bytes, "
 		"format_bytes_per_s, reserve_bytes, in_flight_max, retry_limit, backoff_us_min, "
-		"backoff_us_max"},
+		"backoff_us_max, ledger_interval_s"},
+	{PORTS STREAMS "store: {paths: [/s], ledger_interval_s: 0}\n",
+		"5: store.ledger_interval_s: value '0' is wrong: must be a number from 1 to 86400"},
 	{PORTS STORE,
 		"1: streams: is missing: must be a list of 1 to 64 entries, each a mapping "
 		"with the keys " STREAM_KEYS},
