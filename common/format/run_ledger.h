@@ -31,7 +31,7 @@ struct sl_run_ledger {
 	uint64_t direct_given; // events handed to the worker on the same lcore
 	uint64_t enqueued; // events handed to rings
 	// Sums over all rings, at the snapshot's marker, and when all had been read.
-	uint64_t enqueued_at_marker, dequeued_at_marker, enqueued_after;
+	uint64_t enqueued_at_marker, enqueued_after, dequeued_at_marker;
 	// Sums over all workers.
 	uint64_t dequeued, direct_taken, stored;
 	uint64_t open, in_flight; // not stored yet

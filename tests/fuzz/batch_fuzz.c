@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-// libFuzzer against the runs of a batch: sl_batch_check_body, sl_run_next, sl_run_events_next. The
+// libFuzzer against the runs of a batch: sl_batch_check_body, sl_run_next, sl_run_events_next,
+// sl_ledger_of_record. The
 // first three bytes of an input are the batch's kind and its number of runs, the rest is the runs.
 // Header, table and checksums are made to fit what the runs claim, so that nothing but the runs
 // decides; the batch lies in memory that ends where it ends. What checks must count as it says, and
@@ -8,6 +9,7 @@
 #include "format/crc32c.h"
 #include "format/run_events.h"
 #include "format/run_write.h"
+#include "ledger_offline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +155,16 @@ static void check_round_trip(const struct sl_run *run, uint32_t event_count)
 	free(memory);
 }
 
+// What checks as a ledger can be read and evaluated, whatever its counters say.
+static void check_ledger(const struct sl_run *run)
+{
+	struct sl_ledger ledger;
+
+	require(sl_ledger_of_record(&ledger, run->data) == 0);
+	require(ledger.line_count > 0);
+	sl_ledger_free(&ledger);
+}
+
 static uint32_t check_run(const struct sl_batch_header *batch, const struct sl_run *run)
 {
 	uint32_t event_count = sl_run_event_count(run), seen_count = 0;
@@ -160,6 +172,8 @@ static uint32_t check_run(const struct sl_batch_header *batch, const struct sl_r
 	struct sl_run_event event;
 
 	require_inside(batch, run->data, run->bytes);
+	if (run->type == SL_RUN_LEDGER)
+		check_ledger(run);
 	sl_run_events_init(&events, run);
 	for (; sl_run_events_next(&events, &event); seen_count++) {
 		if (event.has_key)
@@ -187,6 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_bytes)
 	require(sl_batch_check_sum(batch, 0) == SL_BATCH_OK);
 	if (sl_batch_check_body(batch, 0) == SL_BATCH_OK) {
 		sl_run_iterator_init(&iterator, batch);
+		iterator.wants_gaps = iterator.wants_ledgers = true;
 		while (sl_run_next(&iterator, &run, NULL))
 			event_count += check_run(batch, &run);
 		require(!sl_batch_kind_is_known(batch->kind) || event_count == batch->event_count);

@@ -18,6 +18,7 @@ TIME_0 = 1_790_000_000_000_000_000
 
 EVENTS, CHECKPOINT, EPOCH_START, MARK = 1, 2, 3, 4
 RUN_EVENT, RUN_SOURCE, RUN_TIME, RUN_STATE, RUN_RICH, RUN_GAP, RUN_SESSIONS = 1, 2, 3, 4, 5, 6, 7
+RUN_LEDGER = 8
 APPEND, PUT, REMOVE = 0, 1, 2
 LAST, CLEAN_STOP = 1, 2
 NOBODY = 0xFFFF
@@ -61,6 +62,22 @@ def gap_data(reason, count=1, stream=NOBODY, unit=0, sources=0, family=0, addres
              times=(TIME_0, TIME_0 + 1), port=0):
     return struct.pack("<QQQHBBBB2x16s24s", count, *times, stream, unit, sources, family, port,
                        address, reason)
+
+
+def ledger_data(sequence, boot=7, stored=0, ring_full=0, last=False, change=None):
+    """A ledger of one exact port that adds up, but for what is changed: {field: by how much}."""
+    events = stored + ring_full
+    fields = {"frames": events, "datagrams": events, "events": events, "direct_given": 0,
+              "enqueued": stored, "enqueued_at_marker": stored, "enqueued_after": stored,
+              "dequeued_at_marker": stored, "dequeued": stored, "direct_taken": 0,
+              "stored": stored, "open": 0, "in_flight": 0}
+    for field, delta in (change or {}).items():
+        fields[field] += delta
+    drops = [(b"ring_full", 1, 0, ring_full, 0)] if ring_full else []
+    return struct.pack("<QQQQHHHHBBHH2x13Q40x", boot, sequence, TIME_0, TIME_0 + sequence, int(last),
+                       192, 192, 48, 1, 0, len(drops), 1, *fields.values()) + \
+        struct.pack("<64sBB6x13Q16x", b"pcap:/f", 0, 0, events, events, events, *[0] * 10) + \
+        b"".join([struct.pack("<24sBB6xQQ", *drop) for drop in drops])
 
 
 class Batch:

@@ -243,7 +243,7 @@ check_offline() { # [EXPECTED_STATUS]
 	assert_eq "$(jq -c ".starts | map($keys)" "$work/offline.json")" \
 		"$(jq -c ".ledgers.starts | map($keys)" "$work/offline-summary.json")" 'starts, as both readers find them in the log'
 	assert_eq "$(jq '.ledgers.wrong == []' "$work/offline-summary.json")" "$(jq .ok "$work/offline.json")" \
-		'the verdict of the independent reader on the ledgers'
+		"the verdict of the independent reader on the ledgers, $(jq -c '.ledgers.wrong[:5]' "$work/offline-summary.json")"
 }
 
 check_store() { # [ARG]...

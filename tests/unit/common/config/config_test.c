@@ -116,8 +116,7 @@ static void every_key_of_a_full_file_is_taken(void)
 	     "     retention_bytes: 83886080, segment_age_s: 60, retention_age_s: 3600}\n"
 	     "  - {name: default, durability: written, linger_us: 1000000}\n"
 	     "store: {paths: [/s], segment_bytes: 20971520, in_flight_max: 32, reserve_bytes: 5,\n"
-	     "  retry_limit: 7, backoff_us_min: 10, backoff_us_max: 20,\n"
-	     "  ledger_interval_s: 3}\n");
+	     "  retry_limit: 7, backoff_us_min: 10, backoff_us_max: 20}\n");
 	CU_ASSERT_STRING_EQUAL(config.runtime_dir, "/tmp/run");
 	CU_ASSERT_EQUAL(config.log_level, SL_LOG_DEBUG);
 	CU_ASSERT_EQUAL(config.port_count, 2);
@@ -163,7 +162,6 @@ static void every_key_of_a_full_file_is_taken(void)
 	CU_ASSERT_EQUAL(config.store.retry_limit, 7);
 	CU_ASSERT_EQUAL(config.store.backoff_us_min, 10);
 	CU_ASSERT_EQUAL(config.store.backoff_us_max, 20);
-	CU_ASSERT_EQUAL(config.store.ledger_interval_s, 3);
 	sl_config_free(&config);
 }
 
@@ -174,6 +172,15 @@ static void stream_without_class_gets_the_only_one(void)
 	     "classes: [{name: only}]\n"
 	     "store: {paths: [/s]}\n");
 	CU_ASSERT_STRING_EQUAL(config.classes[config.streams[0].class_index].name, "only");
+	sl_config_free(&config);
+}
+
+static void ledgers_have_an_interval_of_their_own(void)
+{
+	load("ports: [{device: \"pcap:/a\"}]\n"
+	     "streams: [{name: a, port: 1, partitions: 1}]\n"
+	     "store: {paths: [/s], ledger_interval_s: 3}\n");
+	CU_ASSERT_EQUAL(config.store.ledger_interval_s, 3);
 	sl_config_free(&config);
 }
 
@@ -193,6 +200,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(demo_example_loads),
 	SL_TEST(every_key_of_a_full_file_is_taken),
 	SL_TEST(stream_without_class_gets_the_only_one),
+	SL_TEST(ledgers_have_an_interval_of_their_own),
 	SL_TEST(free_takes_zeroed_and_failed_configs),
 };
 SL_SUITE(common_config);
