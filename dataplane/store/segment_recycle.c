@@ -48,7 +48,9 @@ static int rename_twice(const char *expired_path, const char *temp_path, const c
 	if (renameat2(AT_FDCWD, temp_path, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
 		return 0;
 	int result = -errno;
-	unlink(temp_path);
+	// It expires as it was, when it is due; what cannot be put back is a leftover.
+	if (renameat2(AT_FDCWD, temp_path, AT_FDCWD, expired_path, RENAME_NOREPLACE) < 0)
+		unlink(temp_path);
 	return result;
 }
 

@@ -128,6 +128,7 @@ static void a_number_that_is_taken_is_never_overwritten(void)
 	CU_ASSERT_PTR_NULL(sl_segment_recycle(path, 1, path, 5, FILE_BYTES, &err));
 	CU_ASSERT_EQUAL(errno, EEXIST);
 	CU_ASSERT(exists(5, SL_SEGMENT_NAME_FORMAT));
+	CU_ASSERT(exists(1, SL_SEGMENT_NAME_FORMAT)); // as it was: it expires when it is due
 	sl_segment_close(other);
 	sl_fixture_remove_directory(path);
 }
