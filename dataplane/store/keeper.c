@@ -206,21 +206,6 @@ static void *run(void *argument)
 	return NULL;
 }
 
-int sl_keeper_start(struct sl_keeper *keeper, struct sl_err *err)
-{
-	int result;
-
-	// The first turn here: a lane has its spare before the appliance says that it is ready.
-	turn(keeper);
-	result = pthread_create(&keeper->thread, NULL, run, keeper);
-	if (result != 0)
-		return sl_err_set(
-			err, -result, "cannot start the keeper thread: %s", strerror(result));
-	pthread_setname_np(keeper->thread, "sluice-keeper");
-	keeper->is_running = true;
-	return 0;
-}
-
 static void remove_spare(struct sl_kept_lane *kept, struct sl_segment *spare)
 {
 	struct sl_err err = {0};
@@ -242,6 +227,32 @@ static void remove_spares(struct sl_kept_lane *kept)
 	kept->forming = NULL;
 }
 
+static void remove_all_spares(struct sl_keeper *keeper)
+{
+	for (uint32_t i = 0; i < keeper->lane_count; i++) {
+		if (keeper->lanes[i].config.lane != NULL)
+			remove_spares(&keeper->lanes[i]);
+		publish(&keeper->lanes[i]);
+	}
+}
+
+int sl_keeper_start(struct sl_keeper *keeper, struct sl_err *err)
+{
+	int result;
+
+	// The first turn here: a lane has its spare before the appliance says that it is ready.
+	turn(keeper);
+	result = pthread_create(&keeper->thread, NULL, run, keeper);
+	if (result != 0) {
+		remove_all_spares(keeper);
+		return sl_err_set(
+			err, -result, "cannot start the keeper thread: %s", strerror(result));
+	}
+	pthread_setname_np(keeper->thread, "sluice-keeper");
+	keeper->is_running = true;
+	return 0;
+}
+
 void sl_keeper_stop(struct sl_keeper *keeper)
 {
 	if (!keeper->is_running)
@@ -249,9 +260,5 @@ void sl_keeper_stop(struct sl_keeper *keeper)
 	SL_STORE_RELEASE(keeper->stop, true);
 	pthread_join(keeper->thread, NULL);
 	keeper->is_running = false;
-	for (uint32_t i = 0; i < keeper->lane_count; i++) {
-		if (keeper->lanes[i].config.lane != NULL)
-			remove_spares(&keeper->lanes[i]);
-		publish(&keeper->lanes[i]);
-	}
+	remove_all_spares(keeper);
 }

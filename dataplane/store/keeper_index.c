@@ -12,6 +12,8 @@
 // A header and a table each, some 0.1 ms on the drives that matter: a turn stays a matter of
 // milliseconds. Measured against the rate at which a lane fills segments there is room enough.
 #define BATCHES_A_TURN 16u
+// An index that could not be written, for want of room as a rule, is written again after this.
+#define WRITE_RETRY_TURNS (SL_NS_PER_S / SL_KEEPER_TURN_NS)
 
 static void remove_index(const struct sl_kept_lane *kept, uint64_t segment)
 {
@@ -56,14 +58,20 @@ void sl_keeper_index_forget(struct sl_kept_lane *kept, uint64_t segment)
 	remove_index(kept, segment);
 }
 
-static void give_up(struct sl_kept_lane *kept, struct sl_segment_entry *entry, struct sl_err *err)
+static void note_error(struct sl_kept_lane *kept, const struct sl_err *err)
 {
 	// A segment that has gone meanwhile needs none.
-	if (err->code != -ENOENT && !kept->index_failed) {
-		sl_log_warning("store", "lane %u: a segment has no index, readers scan it: %s",
-			kept->config.number, err->text);
-		kept->index_failed = true;
-	}
+	if (err->code == -ENOENT || kept->index_failed)
+		return;
+	sl_log_warning("store", "lane %u: a segment has no index, readers scan it: %s",
+		kept->config.number, err->text);
+	kept->index_failed = true;
+}
+
+static void give_up(
+	struct sl_kept_lane *kept, struct sl_segment_entry *entry, const struct sl_err *err)
+{
+	note_error(kept, err);
 	entry->index_state = SL_INDEX_FAILED;
 }
 
@@ -110,8 +118,11 @@ static void go_on(struct sl_kept_lane *kept)
 
 	if (result > 0)
 		return;
-	if (result == 0)
-		result = sl_index_builder_write(kept->index_builder, &err);
+	if (result == 0 && sl_index_builder_write(kept->index_builder, &err) != 0) {
+		note_error(kept, &err);
+		kept->index_wait_turns = WRITE_RETRY_TURNS;
+		return;
+	}
 	sl_keeper_index_drop(kept, segment);
 	if (entry == NULL)
 		return;
@@ -120,6 +131,7 @@ static void go_on(struct sl_kept_lane *kept)
 		return;
 	}
 	entry->index_state = SL_INDEX_THERE;
+	kept->index_failed = false;
 	SL_STORE(kept->config.shm->indexes_built, kept->config.shm->indexes_built + 1);
 }
 
@@ -129,6 +141,10 @@ void sl_keeper_index(struct sl_keeper *keeper)
 		struct sl_kept_lane *kept = &keeper->lanes[i];
 		uint32_t newest = kept->sealed_count;
 
+		if (kept->index_wait_turns > 0) {
+			kept->index_wait_turns--;
+			continue;
+		}
 		if (kept->index_builder != NULL) {
 			go_on(kept);
 			return;

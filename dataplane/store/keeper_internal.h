@@ -22,7 +22,8 @@ struct sl_kept_lane {
 	bool removal_failed; // said, and not mended yet
 	struct sl_index_builder
 		*index_builder; // of a sealed segment that has no index yet, or NULL
-	bool index_failed; // said
+	bool index_failed; // said, and none was written since
+	uint32_t index_wait_turns; // until an index that could not be written is written again
 	uint64_t synced_segment; // flushed by this thread: the last one for whose sake another went
 };
 

@@ -3,10 +3,12 @@
 
 #include "format/segment_list.h"
 #include "lane_fixture.h"
+#include "store/keeper_internal.h"
 #include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -340,6 +342,79 @@ static void sealed_segments_get_an_index_that_goes_with_them(void)
 	sl_fixture_close(&fixture);
 }
 
+// A folder in the place of its temporary file, for the sake of an open that fails.
+static void an_index_that_cannot_be_written_is_written_when_it_can_be(void)
+{
+	struct sl_fixture fixture;
+	struct sl_keeper *keeper;
+	char temp[512], path[512];
+
+	sl_fixture_open(&fixture, &small);
+	keeper = start_keeper(&fixture, 0);
+	write_until_segment(&fixture, 3);
+	wait_for_indexes(&fixture, 2);
+	sl_keeper_stop(keeper);
+	sl_keeper_destroy(keeper);
+	CU_ASSERT_EQUAL(sl_segment_index_path(path, fixture.path, 1, NULL), 0);
+	CU_ASSERT_EQUAL(sl_segment_temp_path(temp, fixture.path, 1, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(unlink(path), 0);
+	CU_ASSERT_EQUAL_FATAL(mkdir(temp, 0700), 0);
+	keeper = make_keeper(&fixture, 0);
+	while (keeper->lanes[0].index_wait_turns == 0)
+		sl_keeper_index(keeper);
+	CU_ASSERT_FALSE(has_index(&fixture, 1));
+	CU_ASSERT_EQUAL(rmdir(temp), 0);
+	for (uint32_t turns = keeper->lanes[0].index_wait_turns + 1; turns > 0; turns--) {
+		CU_ASSERT_FALSE(has_index(&fixture, 1));
+		sl_keeper_index(keeper);
+	}
+	CU_ASSERT(has_index(&fixture, 1));
+	sl_keeper_destroy(keeper);
+	sl_fixture_close(&fixture);
+}
+
+// The stack of every thread to come: more than there are addresses.
+static void set_stack_bytes(size_t bytes)
+{
+	pthread_attr_t attributes;
+
+	CU_ASSERT_EQUAL_FATAL(pthread_getattr_default_np(&attributes), 0);
+	CU_ASSERT_EQUAL_FATAL(pthread_attr_setstacksize(&attributes, bytes), 0);
+	CU_ASSERT_EQUAL_FATAL(pthread_setattr_default_np(&attributes), 0);
+	pthread_attr_destroy(&attributes);
+}
+
+static size_t stack_bytes(void)
+{
+	pthread_attr_t attributes;
+	size_t bytes;
+
+	CU_ASSERT_EQUAL_FATAL(pthread_getattr_default_np(&attributes), 0);
+	CU_ASSERT_EQUAL_FATAL(pthread_attr_getstacksize(&attributes, &bytes), 0);
+	pthread_attr_destroy(&attributes);
+	return bytes;
+}
+
+static void a_keeper_whose_thread_cannot_start_leaves_no_spare(void)
+{
+	struct sl_fixture fixture;
+	struct sl_keeper *keeper;
+	struct sl_err err = {0};
+	size_t usual_bytes = stack_bytes();
+
+	sl_fixture_open(&fixture, &small);
+	keeper = make_keeper(&fixture, 0);
+	set_stack_bytes((size_t)1 << 48);
+	CU_ASSERT(sl_keeper_start(keeper, &err) < 0);
+	set_stack_bytes(usual_bytes);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "keeper thread"));
+	CU_ASSERT_PTR_NULL(fixture.lane.spare);
+	CU_ASSERT_STRING_EQUAL(list_segments(&fixture, NULL), "o");
+	CU_ASSERT_EQUAL(SL_LOAD(fixture.shm.segment_count), 1);
+	sl_keeper_destroy(keeper);
+	sl_fixture_close(&fixture);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_started_keeper_has_a_spare_ready_and_takes_it_away_when_it_stops),
 	SL_TEST(full_segments_are_sealed_and_closed_while_the_lane_goes_on),
@@ -350,5 +425,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_directory_that_cannot_be_listed_is_an_error),
 	SL_TEST(a_full_disk_stops_the_lane_until_there_is_room),
 	SL_TEST(sealed_segments_get_an_index_that_goes_with_them),
+	SL_TEST(an_index_that_cannot_be_written_is_written_when_it_can_be),
+	SL_TEST(a_keeper_whose_thread_cannot_start_leaves_no_spare),
 };
 SL_SUITE(dataplane_store_keeper);
