@@ -323,6 +323,7 @@ int sl_modules_start(struct sl_dataplane *dataplane, struct sl_err *err)
 			return err->code;
 		}
 	}
+	sl_store_keep(&dataplane->store);
 	return 0;
 }
 

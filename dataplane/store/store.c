@@ -105,6 +105,21 @@ int sl_store_stop(struct sl_store *store, struct sl_err *err)
 	return result;
 }
 
+void sl_store_keep(struct sl_store *store)
+{
+	store->is_new = false;
+}
+
+// A port may have brought some before the start failed, and they may have been acknowledged.
+static bool has_taken_events(const struct sl_store *store)
+{
+	for (uint32_t i = 0; i < store->meta.header.partition_count; i++) {
+		if (store->partitions != NULL && store->partitions[i].next_offset > 0)
+			return true;
+	}
+	return false;
+}
+
 void sl_store_close(struct sl_store *store, void (*release)(void *memory))
 {
 	sl_keeper_destroy(store->keeper);
@@ -116,7 +131,7 @@ void sl_store_close(struct sl_store *store, void (*release)(void *memory))
 		if (lane->memory != NULL)
 			release(lane->memory);
 	}
-	if (store->is_new)
+	if (store->is_new && !has_taken_events(store))
 		sl_store_remove(store);
 	free(store->lanes);
 	free(store->owned);

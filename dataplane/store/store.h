@@ -141,6 +141,9 @@ void sl_store_set_last_ledger(struct sl_store *store, const void *record, uint32
 // that have failed before are not counted.
 int sl_store_stop(struct sl_store *store, struct sl_err *err);
 
-// Frees everything, closes the lock. A store that this start has made and that never came to take
-// events is removed again. Legal on a zeroed store and after a failed open.
+// The start is through: what it has made stays.
+void sl_store_keep(struct sl_store *store);
+
+// Frees everything, closes the lock. A store that this start has made, without coming through and
+// without having taken an event, is removed again. Legal on a zeroed store and after a failed open.
 void sl_store_close(struct sl_store *store, void (*release)(void *memory));

@@ -131,6 +131,17 @@ static int forget_lanes(struct sl_store *store)
 	return result == 0 ? sl_store_write_meta(store, &err) : result;
 }
 
+static int forget(struct sl_store *store)
+{
+	int result = forget_lanes(store);
+
+	if (result == 0)
+		result = forget_other_paths(store);
+	// A full disk is why it is taken back, and takes no other store.meta: on the only path it
+	// goes as it is, for there are no others to tell, and the lanes it may name are empty.
+	return (result == -ENOSPC || result == -EDQUOT) && store->path_count == 1 ? 0 : result;
+}
+
 // Each step leaves a store that can be started, so that a failure, a kill or a power cut in between
 // harms nothing: lanes without segments, copies of store.meta that name no lanes, one of them that
 // counts itself alone and has the highest generation, folders that it does not name and that hold
@@ -139,11 +150,8 @@ int sl_store_remove(struct sl_store *store)
 {
 	int result = remove_uncounted_path(store);
 
-	if (result == 0 && store->path_count > 0) {
-		result = forget_lanes(store);
-		if (result == 0)
-			result = forget_other_paths(store);
-	}
+	if (result == 0 && store->path_count > 0)
+		result = forget(store);
 	for (uint32_t i = store->path_count; result == 0 && i-- > 0;)
 		result = remove_path(store, (uint16_t)i);
 	if (result != 0)

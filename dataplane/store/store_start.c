@@ -209,8 +209,5 @@ int sl_store_start(struct sl_store *store, const struct sl_store_start *start, s
 	}
 	SL_FAULT_POINT(LANE_BEGUN);
 	publish_partitions(store, start->shm);
-	if (start_keeper(store, start, err) != 0)
-		return err->code;
-	store->is_new = false;
-	return 0;
+	return start_keeper(store, start, err);
 }

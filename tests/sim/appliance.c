@@ -125,6 +125,7 @@ static int start(void)
 	result = sl_store_start(&process.store, &with, &life->err);
 	if (result != 0)
 		return result;
+	sl_store_keep(&process.store);
 	sim_oracle_started(&process.store);
 	life->was_ready = true;
 	sim_counts.starts++;

@@ -127,6 +127,7 @@ void sl_store_fixture_run(struct sl_store_fixture *fixture)
 
 	if (sl_store_fixture_open(fixture, &err) != 0 || sl_store_fixture_start(fixture, &err) != 0)
 		CU_FAIL_FATAL(err.text);
+	sl_store_keep(&fixture->store);
 }
 
 void sl_store_fixture_close(struct sl_store_fixture *fixture)

@@ -38,7 +38,7 @@ void sl_store_fixture_stream(struct sl_store_fixture *fixture, const char *name,
 int sl_store_fixture_open(struct sl_store_fixture *fixture, struct sl_err *err);
 // Starts an open store.
 int sl_store_fixture_start(struct sl_store_fixture *fixture, struct sl_err *err);
-// Both, asserted.
+// Both, asserted; and the start is through.
 void sl_store_fixture_run(struct sl_store_fixture *fixture);
 // Clean stop, asserted.
 void sl_store_fixture_end(struct sl_store_fixture *fixture);

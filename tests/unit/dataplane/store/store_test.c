@@ -300,6 +300,27 @@ static void a_first_start_that_fails_leaves_the_directory_as_it_was(void)
 	sl_store_fixture_fini(&fixture);
 }
 
+static void a_first_start_that_fails_behind_its_lanes_leaves_nothing_but_events(void)
+{
+	struct sl_err err = {0};
+
+	sl_store_fixture_init(&fixture);
+	sl_store_fixture_stream(&fixture, "plays", 3, 0);
+	CU_ASSERT_EQUAL_FATAL(sl_store_fixture_open(&fixture, &err), 0);
+	CU_ASSERT_EQUAL_FATAL(sl_store_fixture_start(&fixture, &err), 0);
+	sl_store_fixture_end(&fixture);
+	sl_store_fixture_close(&fixture);
+	CU_ASSERT_EQUAL(rmdir(fixture.path), 0); // it is empty
+	CU_ASSERT_EQUAL_FATAL(mkdir(fixture.path, 0750), 0);
+	CU_ASSERT_EQUAL_FATAL(sl_store_fixture_open(&fixture, &err), 0);
+	CU_ASSERT_EQUAL_FATAL(sl_store_fixture_start(&fixture, &err), 0);
+	sl_store_fixture_write(&fixture, 1, 5);
+	sl_store_fixture_end(&fixture);
+	sl_store_fixture_close(&fixture);
+	sl_store_fixture_expect_dense(&fixture, (const uint64_t[]){0, 5, 0}, 3);
+	sl_store_fixture_fini(&fixture);
+}
+
 static void a_first_start_that_cannot_be_taken_back_can_be_repeated(void)
 {
 	struct sl_err err = {0};
@@ -334,6 +355,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_store_has_room_for_64_streams_and_65536_partitions_and_says_so),
 	SL_TEST(memory_that_is_not_there_is_an_error_that_names_the_lane),
 	SL_TEST(a_first_start_that_fails_leaves_the_directory_as_it_was),
+	SL_TEST(a_first_start_that_fails_behind_its_lanes_leaves_nothing_but_events),
 	SL_TEST(a_first_start_that_cannot_be_taken_back_can_be_repeated),
 };
 SL_SUITE(dataplane_store_store);
