@@ -225,16 +225,28 @@ static const char *slot_name(enum sl_meta_slot_state state)
 	return names[state];
 }
 
+// What a dump is there to show is no error: a lane.meta that is missing or damaged. Anything else
+// would show what is not so.
+static int read_lane_meta(struct sl_lane_meta *meta, enum sl_meta_slot_state slots[2],
+	const char *lane_path, struct sl_err *err)
+{
+	int result = sl_lane_meta_slots(slots, lane_path, err);
+
+	if (result == 0)
+		result = sl_lane_meta_read(meta, lane_path, err);
+	return result == -ENOMEM || result == -EMFILE || result == -EIO ? result : 0;
+}
+
 static int dump_lane(
 	const struct request *request, const char *lane_path, uint16_t lane, struct sl_err *err)
 {
 	enum sl_meta_slot_state slots[2] = {SL_META_SLOT_EMPTY, SL_META_SLOT_EMPTY};
 	struct sl_lane_meta meta = {0};
 	struct sl_segment_list list;
-	int result;
+	int result = read_lane_meta(&meta, slots, lane_path, err);
 
-	(void)sl_lane_meta_slots(slots, lane_path, NULL);
-	(void)sl_lane_meta_read(&meta, lane_path, NULL);
+	if (result < 0)
+		return result;
 	sl_ctl_item_print(request->ctl,
 		json_pack("{s:s, s:i, s:s, s:s, s:s, s:I, s:I}", "item", "lane", "lane", (int)lane,
 			"path", lane_path, "slot_0", slot_name(slots[0]), "slot_1",

@@ -151,15 +151,17 @@ static int report(const struct request *request, const struct sl_repair_plan *pl
 	return sl_ctl_print(ctl, document, tables, SL_ARRAY_COUNT(tables));
 }
 
-static bool is_sound(const char *path)
+// 1 when it is, 0 when not, or a negative errno with err when nobody can say.
+static int is_sound(const char *path, struct sl_err *err)
 {
 	const struct sl_store_judge_config config = {.path = path, .first_only = true};
 	struct sl_judgement judgement;
-	bool sound = sl_store_judge(&config, &judgement, NULL) == 0 &&
-		judgement.counts[SL_FINDING_ROT] + judgement.counts[SL_FINDING_LOSS] == 0;
+	int result = sl_store_judge(&config, &judgement, err);
 
+	if (result == 0)
+		result = judgement.counts[SL_FINDING_ROT] + judgement.counts[SL_FINDING_LOSS] == 0;
 	sl_judgement_free(&judgement);
-	return sound;
+	return result;
 }
 
 static int mend(const struct request *request, const struct sl_judgement *judgement,
@@ -174,15 +176,19 @@ static int mend(const struct request *request, const struct sl_judgement *judgem
 		.keep_originals = request->keep_originals,
 	};
 	struct sl_err err;
-	bool sound;
 	int rc = sl_repair_run(&plan, &err);
-	int code;
+	int code, sound;
 
 	if (rc < 0)
 		return sl_ctl_fail(SL_CTL_FAILED, "%s", err.text);
-	sound = is_sound(request->path);
-	code = report(request, &plan, judgement, meta, sound);
-	if (code != SL_CTL_OK || sound)
+	sound = is_sound(request->path, &err);
+	code = report(request, &plan, judgement, meta, sound > 0);
+	if (code == SL_CTL_OK && sound < 0)
+		return sl_ctl_fail(SL_CTL_FAILED,
+			"%s: what was mended is, but it cannot be said whether the store is sound now; "
+			"run sluicectl store verify %s",
+			err.text, request->path);
+	if (code != SL_CTL_OK || sound > 0)
 		return code;
 	if (plan.refused_count > 0 && !request->accepts_loss)
 		return sl_ctl_fail(SL_CTL_CHECK_FAILED,
