@@ -79,6 +79,7 @@ static int parse_one(const char *word)
 		}
 	}
 	if (sscanf(word, "write=eio@%lu+%lu", &io->eio_number, &io->eio_count) >= 1 ||
+		sscanf(word, "write=full@%lu+%lu", &io->full_number, &io->full_count) >= 1 ||
 		sscanf(word, "write=short@%lu", &io->short_number) == 1 ||
 		sscanf(word, "write=eagain@%lu", &io->eagain_number) == 1 ||
 		sscanf(word, "write=hang@%lu", &io->hang_number) == 1)
@@ -98,7 +99,7 @@ int sl_fault_parse(const char *spec, struct sl_err *err)
 		word = strtok_r(NULL, ",", &rest)) {
 		if (parse_one(word) != 0)
 			result = sl_err_set(err, -EINVAL,
-				"--fault: unknown fault '%s'; known are lose=ring|batch|completion, write=eio|short|eagain|hang@N, write=eio@N+COUNT, flush=skip, names=skip, epoch=reuse, watermark=hasty, roll=lose, term=keep, epoch=skip and die=POINT@N",
+				"--fault: unknown fault '%s'; known are lose=ring|batch|completion, write=eio|full|short|eagain|hang@N, write=eio|full@N+COUNT, flush=skip, names=skip, epoch=reuse, watermark=hasty, roll=lose, term=keep, epoch=skip and die=POINT@N",
 				word);
 	}
 	free(copy);

@@ -34,10 +34,9 @@ static int spoil(struct io_fault *io_fault, struct sl_io_request *request, int r
 	return 0;
 }
 
-static bool is_eio(const struct sl_io_fault *fault, uint64_t number)
+static bool is_among(uint64_t number, uint64_t first, uint64_t count)
 {
-	return fault->eio_number != 0 && number >= fault->eio_number &&
-		number - fault->eio_number < SL_MAX(fault->eio_count, (uint64_t)1);
+	return first != 0 && number >= first && number - first < SL_MAX(count, (uint64_t)1);
 }
 
 static void spoil_landed(struct io_fault *io_fault, struct sl_io_request *request)
@@ -57,12 +56,14 @@ static int fault_queue(struct sl_io *io, struct sl_io_request *request)
 	uint64_t number = ++io_fault->queued_count;
 	int result;
 
-	if (is_eio(&io_fault->fault, number)) {
+	if (is_among(number, io_fault->fault.eio_number, io_fault->fault.eio_count)) {
 		if (!io_fault->fault.eio_lands)
 			return spoil(io_fault, request, -EIO);
 		assert(io_fault->landed_count < SPOILED_COUNT_MAX);
 		io_fault->landed[io_fault->landed_count++] = request;
 	}
+	if (is_among(number, io_fault->fault.full_number, io_fault->fault.full_count))
+		return spoil(io_fault, request, -ENOSPC);
 	if (number == io_fault->fault.eagain_number)
 		return spoil(io_fault, request, -EAGAIN);
 	if (io_fault->fault.hang_number != 0 && number >= io_fault->fault.hang_number)

@@ -14,6 +14,8 @@ struct sl_io_fault {
 	bool eio_lands; // they are written all the same: of a failed range nobody knows
 	uint64_t short_number; // only its first block is written; the completion says so
 	uint64_t eagain_number; // is not written; completes with -EAGAIN
+	uint64_t full_number; // is not written; completes with -ENOSPC
+	uint64_t full_count; // so do those behind it, this many in all; 0: one
 	uint64_t hang_number; // this and all later ones never complete
 	bool reverse; // hands completions of one reap over in reverse order
 };

@@ -3,6 +3,7 @@
 
 Runs inside the namespaces of tests/e2e/lib.sh: whatever a row leaves behind ends with them.
 """
+import contextlib
 import ctypes
 import json
 import os
@@ -103,6 +104,12 @@ def end_all(but=None):
             process.kill()
             process.wait()
     _spawned[:] = [but] if but else []
+
+
+def state_of(pid):
+    """Of a process, as the kernel calls it: R, S, D, T, Z."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return file.read().rpartition(")")[2].split()[0]
 
 
 def tail(path, lines=4):
@@ -222,6 +229,11 @@ class Appliance:
         stats = self.ask("stats")
         return stats["totals"]["events"] if stats else 0
 
+    def refused(self):
+        """Events that were not stored: {reason: count}, of the reasons there were."""
+        return {entry["reason"]: entry["count"] for entry in self.ask("drops")["reasons"]
+                if entry["unit"].startswith("event") and entry["count"]}
+
     def figures(self):
         """Its shared memory, alive or killed."""
         return json.loads(run(self.rig.program("tests/e2e/segment_probe"), "show", RUNTIME_DIR).stdout)
@@ -245,7 +257,7 @@ class Appliance:
         self.process.wait()
 
     def end(self, signal_number=signal.SIGTERM):
-        """Tells it to stop and waits; its exit code."""
+        """Tells it to stop (0: it has been told already) and waits; its exit code."""
         if self.is_alive():
             self.process.send_signal(signal_number)
         try:
@@ -254,9 +266,9 @@ class Appliance:
             self.kill()
             raise Failed(f"the data plane does not stop: {tail(self.log)}") from None
 
-    def stop(self, expected=0):
+    def stop(self, expected=0, signal_number=signal.SIGTERM):
         """An orderly end, with a ledger that adds up."""
-        status = self.end()
+        status = self.end(signal_number)
         if status != expected:
             raise Failed(f"the data plane ended with {status}, not {expected}: {tail(self.log)}")
         with open(self.report_path, encoding="utf-8") as file:
@@ -376,6 +388,16 @@ class Disk:
     def control(self, line):
         with open(f"{self.fuse}/control", "w", encoding="ascii") as file:
             file.write(line + "\n")
+
+    @contextlib.contextmanager
+    def hanging(self):
+        """Answers nothing, its control neither, until the block ends."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_until("the disk hangs", lambda: state_of(self.process.pid) == "T")
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def counts(self):
         with open(f"{self.fuse}/control", encoding="ascii") as file:

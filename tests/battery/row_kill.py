@@ -24,7 +24,8 @@ class Killed:
 
     def __init__(self, rig, folder, store, **settings):
         self.rig, self.folder = rig, folder
-        self.appliance = Appliance(rig, folder, store, retention_bytes=RETENTION_BYTES, **settings)
+        self.appliance = Appliance(
+            rig, folder, store, **{"retention_bytes": RETENTION_BYTES, **settings})
         self.sent, self.known, self.watermarks = oracle.Sent(), {}, {}
         self.epoch, self.lives = 0, 0
 

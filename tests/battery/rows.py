@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Callable
 
 import row_disk
+import row_fail
 import row_forged
+import row_full
+import row_hang
 import row_kill
 import row_power
 import row_rot
@@ -58,6 +61,28 @@ ROWS = (
         "identities hold meanwhile, and a start that cannot read ends with an error. *At stake*: events acknowledged.",
         "Other lanes and drives; the circuit breaker. ext4 itself may stop at a failed flush: the store is mounted anew.",
         4, 60, row_disk.run_s5),
+    Row("S6", "no room",
+        "On a file system of 128 MiB, each time on a store of its own: a foreign file takes all room but a seeded rest (none, a "
+        "block, almost a segment) at a seeded moment, and `kill -9` and a start meet the full disk too; 80 writes "
+        "meet ENOSPC from the operations table's twin; a first start finds too little room, and leaves nothing; in the long "
+        "form, the store also takes the room itself. Events are refused as `disk_full` and by no other reason, the lane says so, the identities hold; when there is "
+        "room again it goes on, sealed segments get the index that could not be written, and all that was acknowledged is there. "
+        "*At stake*: events acknowledged.",
+        "Quotas (EDQUOT takes the same way; unit tests). A file system that breaks its promise of `fallocate` under writes; thin "
+        "provisioning, which fails writes as a broken drive does (S5). How many births, indexes and writes met the full disk: "
+        "*injected* counts refused events, and starts.",
+        3, 80, row_full.run_s6),
+    Row("S7", "the disk hangs",
+        "The FUSE process below the loop device is stopped under load, for 3 s in the short form and 30 s in the long one. While "
+        "the disk answers nothing, `sluicectl` is answered, the main lcore and every polling lcore beat, rings empty, nothing is "
+        "acknowledged, events are refused as `lane_full` and by no other reason, and the identities hold. Then it goes on; "
+        "every other time it was told to stop meanwhile: it waits for the disk and ends as it should. All that was acknowledged "
+        "is there. *At stake*: batches under way.",
+        "Blocks that nobody has written before: there ext4 takes no notice of being asked not to wait, holds the polling lcore "
+        "in the kernel as long as its journal hangs, and frames are lost in the port's ring; the row begins once segments are "
+        "recycled. Credits: without a session there is nobody to be told to wait. A second SIGTERM during the hang "
+        "(`tests/e2e/second_signal.sh` has it, with writes that never end). A controller that resets the drive.",
+        row_hang.CYCLES_SHORT, 20, row_hang.run_s7),
     Row("S8", "bit flips, batches in wrong places",
         "A store that real lives have left (two paths, a lane on each, sealed and unsealed segments, indexes, marks, sources, a "
         "gap) is spoilt in one place: a bit of every field of every header that [format.md](format.md) tells of, bits of bodies "
@@ -98,6 +123,17 @@ ROWS = (
         "is let through ends with the same events as an undisturbed recovery. *At stake*: recoveries killed.",
         "Power cuts within recovery; S1 has those of the recorded lives.",
         11, 200, row_kill.run_s12),
+    Row("S13", "the n-th allocation, open, fallocate, rename, fsync, unlink, link, ftruncate, ring, mmap or thread fails",
+        "One call fails, of a seeded kind and number (the long form: every number of every kind), and no other: in a first start "
+        "with its events and its stop; in starts, load with a roll and recycling, and stops of a store that lives through all "
+        "of them; in `sluicectl store info`, `verify`, `dump`, `repair` and `read`. It goes on, or ends with an exit code and "
+        "a line that says why; no signal, no hang; a failed first start leaves nothing; the next start without a fault works, "
+        "and what was acknowledged is there; a repair that was disturbed is repeated with the same outcome. *At stake*: events "
+        "stored under load.",
+        "Calls that libraries make for themselves (EAL's start, libuv, jansson, libyaml, liburing, the C library's own): only "
+        "those from our program's file are counted and fail. Two failures at once. `write`, `pwrite` and io_uring's writes: S5 "
+        "and S6. Under load a call's number is that of its kind, not of its place: threads share the count.",
+        1, row_fail.ALL, row_fail.run_s13),
     Row("S14", "deterministic simulation",
         "`sluice-sim` with as many seeds as cycles, on a virtual clock and disk; its own oracle judges. Its group, "
         "`scripts/test sim`, also shows that it finds faults planted in the store.",
@@ -105,8 +141,4 @@ ROWS = (
         300, 20000, row_sim.run_s14),
 )
 
-NOT_RUN = {
-    "S6": "ENOSPC: `tests/e2e/disk_full.sh` fills a small loop file system and frees it; no seeded row.",
-    "S7": "A disk that hangs: no row. `write=hang@N` and a second signal are in `tests/e2e/second_signal.sh`.",
-    "S13": "Failing allocations, opens, fallocates and renames: not run.",
-}
+NOT_RUN = {}
