@@ -152,6 +152,9 @@ struct sl_shm_lane {
 	int32_t write_error; // negative errno of the last failed write
 	uint32_t breaker; // of its drive when the lane last asked: enum sl_breaker_state
 	uint64_t breaker_opened; // by this lane
+	uint64_t partition_count; // that live here now
+	uint64_t rehomed; // times that its partitions have gone on in a lane of another drive
+	uint64_t partitions_rehomed, batches_rehomed; // what went there
 } SL_CACHE_ALIGNED;
 
 // How much room there is for new segments.

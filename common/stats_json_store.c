@@ -14,7 +14,8 @@ static const char *const status_keys[] = {
 	"class", "worker", "drive", "durability", "in_flight_max"};
 static const char *const stats_keys[] = {"lane", "state", "breaker", "breaker_opened", "in_flight",
 	"segment", "position", "segment_count", "segment_bytes_total", "spare_ready", "writes",
-	"write_ns_max", "writes_failed", "segments_mended", "batches_rewritten", "write_error"};
+	"write_ns_max", "writes_failed", "segments_mended", "batches_rewritten", "write_error",
+	"partitions", "rehomed", "partitions_rehomed", "batches_rehomed"};
 
 static const char *breaker_name(uint32_t breaker)
 {
@@ -31,13 +32,16 @@ static const char *breaker_name(uint32_t breaker)
 json_t *sl_stats_json_with_errors(json_t *object, const struct sl_shm_lane *lane)
 {
 	int error = SL_LOAD(lane->write_error);
-	json_t *errors = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "breaker",
+	json_t *errors = json_pack(
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "breaker",
 		breaker_name(SL_LOAD(lane->breaker)), "breaker_opened", COUNT(lane->breaker_opened),
 		"writes", COUNT(lane->write_count), "write_ns_total", COUNT(lane->write_ns_total),
 		"write_ns_max", COUNT(lane->write_ns_max), "writes_failed",
 		COUNT(lane->writes_failed), "segments_mended", COUNT(lane->segments_mended),
 		"batches_rewritten", COUNT(lane->batches_rewritten), "write_error",
-		error == 0 ? json_null() : json_string(strerror(-error)));
+		error == 0 ? json_null() : json_string(strerror(-error)), "partitions",
+		COUNT(lane->partition_count), "rehomed", COUNT(lane->rehomed), "partitions_rehomed",
+		COUNT(lane->partitions_rehomed), "batches_rehomed", COUNT(lane->batches_rehomed));
 
 	if (object == NULL || errors == NULL || json_object_update(object, errors) != 0) {
 		json_decref(object);

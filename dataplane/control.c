@@ -46,9 +46,14 @@ static void say_failed(struct sl_control *control, const struct sl_lane *lane, u
 		return;
 	control->lane_failure_said[index] = true;
 	control->dataplane->exit_code = SL_EXIT_LANE_FAILED;
-	sl_log_error("store",
-		"lane %u has failed: %s; its events are refused until a restart, which recovers it",
-		lane->lane, strerror(-error));
+	if (SL_LOAD(lane->shm->partition_count) == 0)
+		sl_log_error("store",
+			"lane %u has failed: %s; its partitions went on in another lane; a restart recovers it",
+			lane->lane, strerror(-error));
+	else
+		sl_log_error("store",
+			"lane %u has failed: %s; its events are refused until a restart, which recovers it",
+			lane->lane, strerror(-error));
 }
 
 // Failed writes since the last look, and the breaker as it is now: a lane may fail and be whole
@@ -68,7 +73,7 @@ static void say_trouble(struct sl_control *control, uint32_t index)
 	if (is_halted && !control->lane_halt_said[index]) {
 		control->lane_halt_said[index] = true;
 		sl_log_error("store",
-			"lane %u: writes fail again and again: %s; its events are refused as drive_failed, and the drive is probed; look at it",
+			"lane %u: writes fail again and again: %s; its events are refused as drive_failed while they have no other drive to go to, and the drive is probed; look at it",
 			shm->lane, error);
 	} else if (SL_LOAD(shm->state) == SL_LANE_ACTIVE && control->lane_halt_said[index]) {
 		control->lane_halt_said[index] = false;

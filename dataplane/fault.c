@@ -37,6 +37,7 @@ static const char *const rule_names[SL_FAULT_RULE_COUNT] = {
 	[SL_FAULT_HASTY_WATERMARK] = "watermark=hasty",
 	[SL_FAULT_LOSE_AT_ROLL] = "roll=lose",
 	[SL_FAULT_KEEP_TERM] = "term=keep",
+	[SL_FAULT_KEEP_TERM_AT_WORK] = "rehome=keep",
 	[SL_FAULT_SKIP_EPOCH] = "epoch=skip",
 };
 

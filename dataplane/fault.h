@@ -27,7 +27,8 @@ enum sl_fault_rule {
 	SL_FAULT_REUSE_EPOCH, // a start takes the epoch of the one before
 	SL_FAULT_HASTY_WATERMARK, // moves with each completion, whatever came before it
 	SL_FAULT_LOSE_AT_ROLL, // the event that made a lane roll is not written
-	SL_FAULT_KEEP_TERM, // a partition that moves keeps its term
+	SL_FAULT_KEEP_TERM, // a partition that moves at a start keeps its term
+	SL_FAULT_KEEP_TERM_AT_WORK, // so does one that moves while the appliance runs
 	SL_FAULT_SKIP_EPOCH, // lane.meta is not written
 	SL_FAULT_RULE_COUNT
 };
@@ -43,8 +44,8 @@ enum sl_fault_point {
 // "write=full@N" (ENOSPC), "write=short@N", "write=eagain@N": write number N of each worker, from
 // 1; "write=eio@N+COUNT", "write=full@N+COUNT": COUNT writes from that one on; "write=hang@N": that
 // one and all later never complete. "flush=skip", "names=skip", "epoch=reuse", "watermark=hasty",
-// "roll=lose", "term=keep", "epoch=skip": the rules above. "die=POINT@N": fault_points.def.
-// Several, separated by commas. 0, or -EINVAL with err.
+// "roll=lose", "term=keep", "rehome=keep", "epoch=skip": the rules above. "die=POINT@N":
+// fault_points.def. Several, separated by commas. 0, or -EINVAL with err.
 int sl_fault_parse(const char *spec, struct sl_err *err);
 
 // 1 when one of event_count events is to be lost here now, else 0.

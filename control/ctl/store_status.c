@@ -22,6 +22,7 @@ static const struct sl_output_column lane_columns[] = {
 	{"class", "class", SL_CELL_TEXT},
 	{"worker", "worker", SL_CELL_TEXT},
 	{"drive", "drive", SL_CELL_TEXT},
+	{"partitions", "partitions", SL_CELL_COUNT},
 	{"state", "state", SL_CELL_TEXT},
 	{"breaker", "breaker", SL_CELL_TEXT},
 	{"in_flight", "in flight", SL_CELL_COUNT},
@@ -32,6 +33,7 @@ static const struct sl_output_column lane_columns[] = {
 	{"segment_bytes_total", "on disk", SL_CELL_BYTES},
 	{"writes_failed", "failed writes", SL_CELL_COUNT},
 	{"segments_mended", "mended", SL_CELL_COUNT},
+	{"rehomed", "re-homed", SL_CELL_COUNT},
 	{"write_error", "last error", SL_CELL_TEXT},
 };
 
@@ -51,7 +53,9 @@ const struct sl_command sl_ctl_store_status_command = {
 		"state, the batches in flight, how long a write takes, how long events take from "
 		"receive to stored, its segments, and what has failed. A lane is mending while "
 		"what a failed write has left is written again, and halted while its drive's "
-		"breaker is open: then its events are refused as drive_failed.\n\n"
+		"breaker is open: then its partitions go on in a lane of the same worker and class on "
+		"another drive, until the next start (re-homed counts how often), or, without one, "
+		"its events are refused as drive_failed.\n\n"
 		"A breaker is shown as a lane last found it: closed, open, or half_open while a "
 		"probe is under way.",
 	SL_CTL_OPTIONS_AND_EXIT_CODES,

@@ -9,14 +9,22 @@ void sl_breaker_init(struct sl_breaker *breaker, uint64_t backoff_ns_min, uint64
 		.backoff_ns_min = backoff_ns_min, .backoff_ns_max = backoff_ns_max};
 }
 
-enum sl_breaker_answer sl_breaker_ask(struct sl_breaker *breaker, uint64_t now_ns)
+bool sl_breaker_is_waiting(const struct sl_breaker *breaker, uint64_t now_ns)
 {
 	uint32_t state = SL_LOAD_ACQUIRE(breaker->state);
 
-	if (state == SL_BREAKER_CLOSED)
-		return SL_BREAKER_TRY;
-	if (state == SL_BREAKER_HALF_OPEN || now_ns < SL_LOAD(breaker->open_until_ns))
+	return state == SL_BREAKER_HALF_OPEN ||
+		(state == SL_BREAKER_OPEN && now_ns < SL_LOAD(breaker->open_until_ns));
+}
+
+enum sl_breaker_answer sl_breaker_ask(struct sl_breaker *breaker, uint64_t now_ns)
+{
+	uint32_t state = SL_BREAKER_OPEN;
+
+	if (sl_breaker_is_waiting(breaker, now_ns))
 		return SL_BREAKER_WAIT;
+	if (SL_LOAD_ACQUIRE(breaker->state) == SL_BREAKER_CLOSED)
+		return SL_BREAKER_TRY;
 	return __atomic_compare_exchange_n(&breaker->state, &state, SL_BREAKER_HALF_OPEN, false,
 		       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 		? SL_BREAKER_PROBE

@@ -39,6 +39,9 @@ void sl_breaker_init(struct sl_breaker *breaker, uint64_t backoff_ns_min, uint64
 // the probe; whoever gets it reports by sl_breaker_close() or sl_breaker_trip().
 enum sl_breaker_answer sl_breaker_ask(struct sl_breaker *breaker, uint64_t now_ns);
 
+// True while sl_breaker_ask() says SL_BREAKER_WAIT.
+bool sl_breaker_is_waiting(const struct sl_breaker *breaker, uint64_t now_ns);
+
 // Opens it (again): a lane has failed too often, or the probe has failed.
 void sl_breaker_trip(struct sl_breaker *breaker, uint64_t now_ns);
 

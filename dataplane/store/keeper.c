@@ -195,6 +195,8 @@ static void *run(void *argument)
 		sl_keeper_index_begin(&keeper->lanes[i]);
 	while (!SL_LOAD_ACQUIRE(keeper->stop)) {
 		turn(keeper);
+		if (keeper->config.on_turn != NULL)
+			keeper->config.on_turn(keeper->config.context);
 		sl_keeper_index(keeper);
 		nanosleep(&pause, NULL);
 	}

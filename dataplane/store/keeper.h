@@ -35,7 +35,13 @@ struct sl_keeper_config {
 	uint32_t drive_count;
 	uint64_t backoff_ns_min, backoff_ns_max; // between two tries of a footer that fails
 	uint32_t salt_crc;
+	void (*on_turn)(void *context); // once a turn, from the first one of the thread on; or NULL
+	void *context;
 };
+
+// How often the thread looks at the lanes' hand-over words. A 1 GiB segment lasts 300 ms at the
+// fastest rate these drives take.
+#define SL_KEEPER_TURN_NS (2 * SL_NS_PER_MS)
 
 // Copies lanes and configuration. Lists the segments that exist. Returns NULL with err filled.
 struct sl_keeper *sl_keeper_create(const struct sl_keeper_config *config,

@@ -39,9 +39,6 @@ struct sl_keeper {
 	bool stop; // main lcore to thread
 };
 
-// How often the thread looks at the lanes' hand-over words. A 1 GiB segment lasts 300 ms at the
-// fastest rate these drives take.
-#define SL_KEEPER_TURN_NS (2 * SL_NS_PER_MS)
 #define SL_KEEPER_WATCH_NS SL_NS_PER_S
 // Zeros are written in pieces of this: one turn writes at most one for each lane.
 #define SL_KEEPER_FORMAT_BYTES (1u * 1024 * 1024)

@@ -42,6 +42,25 @@ enum sl_batch_state {
 	SL_BATCH_WRITTEN
 };
 
+// A lane whose drive fails leaves its partitions to a lane of another drive (lane_leave.c,
+// rehome.c). Who may move the word on stands behind each.
+enum sl_leaving {
+	SL_LEAVING_NONE, // worker
+	SL_LEAVING_WANTED, // keeper, or the worker, which withdraws: both by comparing
+	SL_LEAVING_PLANNED, // keeper, which writes store.meta; the worker leaves the lane alone
+	SL_LEAVING_GRANTED, // worker: store.meta names the target
+	SL_LEAVING_UNDER_WAY, // worker: the target owns the partitions and takes what is not stored
+	SL_LEAVING_DENIED, // worker: there is nowhere to go, and the lane cannot go on either
+};
+
+// A partition that goes on in another lane, in a new term.
+struct sl_lane_move {
+	uint64_t term_start; // the first offset that is not stored
+	uint32_t term; // above its present one
+	uint16_t partition;
+	uint16_t lane; // number
+};
+
 struct sl_batch {
 	char *data; // batch_bytes, block-aligned, in the registered region
 	struct sl_io_request request;
@@ -118,7 +137,7 @@ struct sl_lane {
 	// Const after start.
 	struct sl_io *io;
 	struct sl_partition *partitions; // store-wide array
-	const uint16_t *owned; // partitions that live in this lane
+	uint16_t *owned; // partitions that live in this lane; written by the worker when some leave
 	struct sl_source_dictionary *sources; // NULL when no stream of the class keeps sources
 	struct sl_worker_counters *counters; // of the worker
 	struct sl_lcore_cycles *cycles; // of the worker's lcore; NULL: stages are not measured
@@ -140,6 +159,8 @@ struct sl_lane {
 	uint16_t lane;
 	uint16_t class_index;
 	uint16_t buffer_index; // of the lane's memory among the ring's registered regions
+	uint8_t slot; // of its worker's lanes
+	bool may_leave; // its worker has another lane of its class
 	enum sl_durability durability;
 	struct sl_batch *batches;
 
@@ -160,6 +181,18 @@ struct sl_lane {
 	int32_t write_error; // written by the worker: negative errno that failed the lane
 	bool wants_spare; // written by the worker: a halted lane waits for its next segment
 	struct sl_lane_ledger ledger;
+
+	// Leaving for another drive. target and moves are the keeper's while it plans, then the
+	// worker's until leaving is SL_LEAVING_NONE again.
+	uint32_t leaving SL_CACHE_ALIGNED; // enum sl_leaving
+	uint32_t move_count;
+	const struct sl_lane_move *moves;
+	struct sl_lane *target;
+	bool is_promised; // written by the keeper: some store.meta may name another lane for its
+			  // partitions, so that they may go on there only
+	// Written by the worker.
+	uint64_t leave_number; // the first batch that the target has not taken; 0: none leaves
+	struct sl_lane *incoming; // the lane whose partitions come here, until all has come
 } SL_CACHE_ALIGNED;
 
 // Makes room for a run of run_bytes (header included) in the open batch, sealing the old one and

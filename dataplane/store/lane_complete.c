@@ -97,7 +97,8 @@ void sl_lane_fail(struct sl_lane *lane, enum sl_drop_reason reason, int error)
 
 	if (lane->failed)
 		return;
-	for (uint64_t number = lane->watermark_number + 1; number < lane->next_number; number++) {
+	for (uint64_t number = SL_MAX(lane->watermark_number + 1, lane->leave_number);
+		number < lane->next_number; number++) {
 		const struct sl_batch *batch = lane->by_number[number % SL_LANE_BATCH_COUNT_MAX];
 
 		sl_lane_note_batch_lost(lane, batch, reason);

@@ -56,6 +56,32 @@ void sl_lane_link_batch(struct sl_lane *lane, struct sl_batch *batch, uint32_t b
 // it. Returns the work done.
 uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns);
 
+// For a halted lane whose drive does not take its events: asks the keeper for a lane of another
+// drive. False when there is none to ask for.
+bool sl_lane_ask_to_leave(struct sl_lane *lane);
+
+// True when the lane may go on by itself, or be given up: it does not ask any more. False while the
+// keeper, or the target, has it in hand.
+bool sl_lane_withdraw(struct sl_lane *lane);
+
+// What a lane does once a turn while the keeper or the target has it in hand. Returns the work
+// done.
+uint32_t sl_lane_leave(struct sl_lane *lane, uint64_t now_ns);
+
+// Partitions whose lane comes here are set back to what is in this lane of them, for a checkpoint;
+// or forth again.
+void sl_lane_wind_incoming(struct sl_lane *lane, bool forth);
+
+// Sets the partitions of a table to their offsets before its events, or behind them.
+void sl_lane_set_offsets(struct sl_lane *lane, const struct sl_batch_table_entry *table,
+	uint32_t count, bool behind);
+
+// Whether the next segment can be entered now.
+bool sl_lane_may_roll(const struct sl_lane *lane);
+
+// Enters it before the current one is full; the open batch is sealed into that. Only when it may.
+void sl_lane_roll_early(struct sl_lane *lane, uint64_t now_ns);
+
 // A write has succeeded after a failure: the probe, or the last of those that were written again.
 void sl_lane_note_success(struct sl_lane *lane, uint64_t now_ns);
 

@@ -88,7 +88,7 @@ static void gather(struct sl_lane *lane, struct rewrite *rewrite)
 	}
 }
 
-static void set_offsets(
+void sl_lane_set_offsets(
 	struct sl_lane *lane, const struct sl_batch_table_entry *table, uint32_t count, bool behind)
 {
 	for (uint32_t i = 0; i < count; i++)
@@ -103,16 +103,16 @@ static void move_offsets(struct sl_lane *lane, const struct rewrite *rewrite, bo
 	uint32_t open_count = lane->open_batch != NULL ? lane->table_count : 0;
 
 	if (!behind)
-		set_offsets(lane, lane->table, open_count, behind);
+		sl_lane_set_offsets(lane, lane->table, open_count, behind);
 	for (uint32_t i = 0; i < rewrite->count; i++) {
 		const struct sl_batch *batch =
 			rewrite->batches[behind ? i : rewrite->count - 1 - i];
 		const struct sl_batch_header *header = (const void *)batch->data;
 
-		set_offsets(lane, sl_batch_table(header), header->table_count, behind);
+		sl_lane_set_offsets(lane, sl_batch_table(header), header->table_count, behind);
 	}
 	if (behind)
-		set_offsets(lane, lane->table, open_count, behind);
+		sl_lane_set_offsets(lane, lane->table, open_count, behind);
 }
 
 static void write_checkpoint(struct sl_lane *lane, const struct rewrite *rewrite, uint64_t now_ns)
@@ -122,9 +122,11 @@ static void write_checkpoint(struct sl_lane *lane, const struct rewrite *rewrite
 
 	// Receive times never fall along the chain.
 	lane->time_last_ns = rewrite->time_ns;
+	sl_lane_wind_incoming(lane, false);
 	move_offsets(lane, rewrite, false);
 	sl_lane_write_states(lane, SL_BATCH_CHECKPOINT, now_ns);
 	move_offsets(lane, rewrite, true);
+	sl_lane_wind_incoming(lane, true);
 	lane->time_base_ns = time_base_ns;
 	lane->time_last_ns = time_last_ns;
 }
@@ -179,13 +181,11 @@ static void rewrite_into(struct sl_lane *lane, struct sl_segment *segment, uint6
 	SL_STORE(lane->shm->batches_rewritten, lane->shm->batches_rewritten + rewrite.count);
 }
 
-// Whether drive and backoff let the lane try again now.
+// Whether the drive lets the lane try again now.
 static bool may_try(struct sl_lane *lane, uint64_t now_ns)
 {
 	enum sl_breaker_answer answer;
 
-	if (now_ns < lane->mend_ns)
-		return false;
 	answer = sl_breaker_ask(lane->breaker, now_ns);
 	SL_STORE(lane->shm->breaker, SL_LOAD(lane->breaker->state));
 	lane->is_probing = answer == SL_BREAKER_PROBE;
@@ -198,17 +198,27 @@ uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns)
 
 	if (lane->under_way > 0)
 		return 0;
+	if (SL_LOAD_ACQUIRE(lane->leaving) > SL_LEAVING_WANTED)
+		return sl_lane_leave(lane, now_ns);
 	if (lane->is_settling || SL_LOAD_ACQUIRE(lane->seal_error) != 0) {
+		// No mark may vouch for what could not be flushed: it does not go on here.
+		if (!lane->is_settling && sl_lane_ask_to_leave(lane))
+			return 0;
 		sl_lane_fail(lane, SL_DROP_LANE_FAILED, lane->halt_error);
 		return 1;
 	}
 	if (!lane->is_failure_noted)
 		note_failure(lane, now_ns);
-	if (SL_LOAD(lane->breaker->state) != SL_BREAKER_CLOSED) {
+	// A footer that fails as well keeps the lane from opening another segment: no write can
+	// tell the breaker.
+	if (SL_LOAD(lane->breaker->state) != SL_BREAKER_CLOSED ||
+		(lane->segment != NULL && SL_LOAD(lane->stuck_segment) != 0)) {
 		lane->halt_refusal = SL_DROP_DRIVE_FAILED;
 		SL_STORE(lane->shm->state, SL_LANE_HALTED);
 		SL_STORE(lane->shm->breaker, SL_LOAD(lane->breaker->state));
 	}
+	if (lane->halt_refusal == SL_DROP_DRIVE_FAILED)
+		sl_lane_ask_to_leave(lane);
 	if (!leave_segments(lane))
 		return 0;
 	spare = SL_LOAD_ACQUIRE(lane->spare);
@@ -217,6 +227,10 @@ uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns)
 		lane->halt_refusal = sl_lane_spare_refusal(lane, lane->halt_refusal);
 		return 0;
 	}
+	// Asked last: who asks an open breaker may get the probe, and must send it.
+	if (lane->is_promised || now_ns < lane->mend_ns ||
+		sl_breaker_is_waiting(lane->breaker, now_ns) || !sl_lane_withdraw(lane))
+		return 0;
 	if (!may_try(lane, now_ns))
 		return 0;
 	SL_STORE(lane->wants_spare, false);
@@ -228,7 +242,7 @@ uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns)
 void sl_lane_stop_waiting(struct sl_lane *lane)
 {
 	if (lane->is_halted && !lane->failed && lane->under_way == 0 &&
-		lane->halt_refusal != SL_DROP_LANE_FULL)
+		lane->halt_refusal != SL_DROP_LANE_FULL && sl_lane_withdraw(lane))
 		sl_lane_fail(lane, lane->halt_refusal, lane->halt_error);
 }
 

@@ -69,7 +69,21 @@ static void enter_spare(struct sl_lane *lane, struct sl_segment *spare, uint64_t
 	lane->full_segment = lane->segment;
 	lane->previous_segment = lane->segment->number;
 	sl_lane_enter_segment(lane, spare);
+	sl_lane_wind_incoming(lane, false);
 	sl_lane_write_states(lane, SL_BATCH_CHECKPOINT, now_ns);
+	sl_lane_wind_incoming(lane, true);
+}
+
+bool sl_lane_may_roll(const struct sl_lane *lane)
+{
+	return may_roll(lane) && SL_LOAD_ACQUIRE(lane->spare) != NULL;
+}
+
+void sl_lane_roll_early(struct sl_lane *lane, uint64_t now_ns)
+{
+	if (lane->open_batch != NULL)
+		sl_lane_seal(lane, now_ns);
+	enter_spare(lane, SL_LOAD_ACQUIRE(lane->spare), now_ns);
 }
 
 bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)

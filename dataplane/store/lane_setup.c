@@ -70,8 +70,11 @@ int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct
 		.lane = setup->lane,
 		.class_index = setup->class_index,
 		.buffer_index = setup->buffer_index,
+		.slot = setup->slot,
+		.may_leave = setup->may_leave,
 		.durability = setup->durability,
 	};
+	SL_STORE(lane->shm->partition_count, setup->owned_count);
 	if (allocate(lane, setup) != 0)
 		return sl_err_set(err, -ENOMEM, "lane %u: out of memory", setup->lane);
 	return 0;

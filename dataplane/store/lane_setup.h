@@ -24,9 +24,11 @@ struct sl_lane_setup {
 	uint64_t epoch; // already on disk
 	bool keep_source; // some stream of the class keeps sources
 	struct sl_partition *partitions; // store-wide array, states filled in
-	const uint16_t *owned; // partitions of this lane; must outlive it
+	uint16_t *owned; // partitions of this lane, with room for owned_capacity; must outlive it
 	uint32_t owned_count;
 	uint32_t owned_capacity; // that the lane is made for; 0: owned_count
+	uint8_t slot; // of its worker's lanes
+	bool may_leave; // its worker has another lane of its class: its partitions may go there
 	void *memory; // sl_lane_memory_bytes(), block-aligned; must outlive the lane and its ring
 	struct sl_worker_counters *counters;
 	struct sl_shm_lane *shm;

@@ -49,14 +49,16 @@ int sl_store_open(struct sl_store *store, const struct sl_config *config, sl_sto
 	return seal_ownerless_lanes(store, err);
 }
 
-int sl_store_write_moves(struct sl_store *store, const struct sl_store_move *moves,
+int sl_store_write_moves(struct sl_store *store, const struct sl_lane_move *moves,
 	uint32_t move_count, struct sl_err *err)
 {
 	for (uint32_t i = 0; i < move_count; i++) {
 		struct sl_store_meta_partition *stored =
 			&store->meta.partitions[moves[i].partition];
 
+#ifndef SL_FAULTS
 		assert(moves[i].term > stored->term);
+#endif
 		assert(moves[i].term_start >= stored->term_start);
 		*stored = (struct sl_store_meta_partition){
 			.term_start = moves[i].term_start,
@@ -128,6 +130,7 @@ void sl_store_close(struct sl_store *store, void (*release)(void *memory))
 
 		sl_lane_fini(&lane->lane);
 		sl_lane_recovery_free(&lane->recovery);
+		free(lane->moves);
 		if (lane->memory != NULL)
 			release(lane->memory);
 	}

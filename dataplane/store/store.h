@@ -42,6 +42,10 @@ struct sl_store_lane {
 	struct sl_lane_recovery recovery;
 	struct sl_lane lane; // live ones only
 	void *memory; // of its batches
+	// Written by the keeper (rehome.c).
+	struct sl_lane_move *moves; // of its partitions, to another lane
+	uint32_t leave_failure_count; // times in a row that they could not be written
+	uint64_t leave_wait_turns; // until it is tried again
 };
 
 // A lane on a path that is missing has no folder here: it is neither recovered nor kept.
@@ -113,21 +117,13 @@ struct sl_store_start {
 // keeper. Fills the lanes' part of the shared memory.
 int sl_store_start(struct sl_store *store, const struct sl_store_start *start, struct sl_err *err);
 
-// A partition that goes on in another lane, in a new term.
-struct sl_store_move {
-	uint64_t term_start; // the partition's next offset
-	uint32_t term; // above its present one
-	uint16_t partition;
-	uint16_t lane; // number
-};
-
 // Writes the moves into store.meta, on all paths that have not failed: from then on, and not
-// before, the partitions may go on in their new lanes. While it runs, nobody appends to them. Main
-// lcore, also while the lanes are at work; the partitions' states and the lanes' lists are the
-// caller's to change. Returns 0, or a negative errno with err: then some copy may have the new
-// terms, which void what the old ones hold from there on, so that the partitions may go on in
-// neither lane.
-int sl_store_write_moves(struct sl_store *store, const struct sl_store_move *moves,
+// before, the partitions may go on in their new lanes; nothing is written of them meanwhile. Keeper
+// thread while the lanes are at work; the partitions' states and the lanes' lists are the worker's
+// to change. Returns 0, or a negative errno with err: then some copy may have the new terms, which
+// void what the old ones hold from there on, so that the partitions may go on in neither lane;
+// meta.header.path_index is that of the copy that could not be written.
+int sl_store_write_moves(struct sl_store *store, const struct sl_lane_move *moves,
 	uint32_t move_count, struct sl_err *err);
 
 // Gives each lane that takes one a ledger to write. Main lcore.

@@ -34,6 +34,13 @@ int sl_store_write_meta(struct sl_store *store, struct sl_err *err);
 // then is a store that can be started.
 int sl_store_remove(struct sl_store *store);
 
+// Finds lanes for the partitions of those that ask for it. context is the store. Keeper thread,
+// once a turn.
+void sl_store_rehome(void *context);
+
+// Two lanes of one worker and class.
+bool sl_store_lanes_are_alike(const struct sl_store_lane *one, const struct sl_store_lane *other);
+
 // Matches classes and streams of the configuration with those of the store by name; adds new ones.
 int sl_store_match(struct sl_store *store, struct sl_err *err);
 

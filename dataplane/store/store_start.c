@@ -50,6 +50,15 @@ static void describe_lane(
 		shm->state = SL_LANE_MISSING;
 }
 
+static bool has_alike(const struct sl_store *store, const struct sl_store_lane *lane)
+{
+	bool has = false;
+
+	for (uint32_t i = 0; i < store->lane_count; i++)
+		has |= sl_store_lanes_are_alike(lane, &store->lanes[i]);
+	return has;
+}
+
 static int init_lane(struct sl_store *store, struct sl_store_lane *lane, uint32_t index,
 	const struct sl_store_start *start, struct sl_err *err)
 {
@@ -75,6 +84,8 @@ static int init_lane(struct sl_store *store, struct sl_store_lane *lane, uint32_
 		.owned = lane->owned,
 		.owned_count = lane->owned_count,
 		.owned_capacity = lane->owned_capacity,
+		.slot = lane->slot,
+		.may_leave = has_alike(store, lane),
 		.counters = start->counters_by_worker[lane->worker_index],
 		.shm = &start->shm->lanes[index],
 		.shm_partitions = start->shm->partitions,
@@ -140,6 +151,8 @@ static int start_keeper(
 		.reserve_bytes = store->config->store.reserve_bytes,
 		.drives = start->shm->drives,
 		.drive_count = store->path_count,
+		.on_turn = sl_store_rehome,
+		.context = store,
 	};
 
 	if (kept == NULL)

@@ -33,6 +33,7 @@ static struct {
 	struct sim_network network;
 	struct sim_task *lcore_tasks[SIM_WORKER_COUNT_MAX];
 	bool readers_may_go;
+	bool is_closing; // what the store has is being freed
 } process;
 
 // Outlive the process, so that the oracle sees what it said last.
@@ -263,6 +264,7 @@ static void *run(void *argument SL_UNUSED)
 	}
 	if (life->result == 0 && !any_lane_failed())
 		sim_oracle_stopped();
+	process.is_closing = true;
 	sl_store_close(&process.store, free);
 	return NULL;
 }
@@ -271,8 +273,12 @@ static void *run(void *argument SL_UNUSED)
 
 static void watch(void)
 {
-	if (process.life->was_ready)
-		sim_oracle_watch(partitions);
+	if (!process.life->was_ready)
+		return;
+	for (uint32_t p = 0; !process.is_closing && p < process.life->partition_count; p++)
+		sim_oracle_rehomed((uint16_t)p, process.store.partitions[p].term,
+			sim_weather_strike_count() > 0);
+	sim_oracle_watch(partitions);
 }
 
 static void bury(struct sim_life *life)

@@ -50,7 +50,8 @@ SIM_WRAP(ssize_t, pwrite64, int fd, const void *data, size_t bytes, off_t positi
 	if (file == NULL)
 		return refuse(EBADF);
 	sim_call();
-	fails = sim_weather_strikes(SIM_WEATHER_PWRITE);
+	fails = sim_weather_strikes(SIM_WEATHER_PWRITE) ||
+		sim_weather_drive_is_broken(file->inode->drive);
 	sim_oracle_see_write(data, bytes);
 	sim_inode_write(file->inode, (uint64_t)position, data,
 		fails ? sim_below(bytes / 512 + 1) * 512 : bytes);
@@ -79,6 +80,9 @@ static int flush(int fd)
 	if (file == NULL)
 		return refuse(EBADF);
 	sim_call();
+	// Once it works again, a flush covers what it had taken before.
+	if (sim_weather_drive_is_broken(file->inode->drive))
+		return refuse(EIO);
 	if (sim_weather_strikes(SIM_WEATHER_FLUSH)) {
 		sim_inode_doubt(file->inode);
 		return refuse(EIO);
@@ -115,6 +119,8 @@ SIM_WRAP(int, fallocate64, int fd, int mode, off_t position, off_t bytes)
 	}
 	if (mode != 0)
 		return refuse(EOPNOTSUPP);
+	if (sim_weather_drive_is_broken(file->inode->drive))
+		return refuse(EIO);
 	if (sim_weather_strikes(SIM_WEATHER_FALLOCATE) ||
 		(end > file->inode->bytes && end - file->inode->bytes > sim_disk_free_bytes()))
 		return refuse(ENOSPC);

@@ -258,9 +258,9 @@ static void print_counts(const struct sim_counts *sum)
 	printf("     %lu starts (%lu refused), %lu power cuts, %lu kills, %lu errors injected; %lu sectors at stake\n",
 		sum->starts, sum->failed_starts, sum->power_cuts, sum->cycles - sum->power_cuts,
 		sum->injected - sum->cycles, sum->at_stake);
-	printf("     %lu events, %lu acknowledged, %lu lost; %lu rolls, %lu recycled, %lu expired, %lu moves, %lu live reads; digest %016lx\n",
+	printf("     %lu events, %lu acknowledged, %lu lost; %lu rolls, %lu recycled, %lu expired, %lu moves, %lu re-homed, %lu live reads; digest %016lx\n",
 		sum->events, sum->acknowledged, sum->lost, sum->rolls, sum->recycled, sum->expired,
-		sum->moves, sum->live_reads, sum->digest);
+		sum->moves, sum->rehomes, sum->live_reads, sum->digest);
 }
 
 static int report(const struct options *options, double seconds)

@@ -23,11 +23,13 @@ struct model {
 	uint64_t durable; // survives a power cut
 	uint32_t term;
 	bool is_durable; // its class promises that for every watermark
+	bool is_doubtful; // a power cut may leave a hole in it
 };
 
 static struct model models[SIM_PARTITION_COUNT_MAX];
 static uint32_t model_count;
 static bool may_expire;
+static bool may_have_hole;
 
 static struct {
 	uint64_t epoch, life; // of the newest batch
@@ -76,6 +78,7 @@ void sim_oracle_begin(uint32_t partition_count, const bool *is_durable, bool exp
 	assert(partition_count <= SIM_PARTITION_COUNT_MAX);
 	model_count = partition_count;
 	may_expire = expires;
+	may_have_hole = false;
 	for (uint32_t p = 0; p < partition_count; p++)
 		models[p] = (struct model){.is_durable = is_durable[p]};
 	memset(lanes, 0, sizeof(lanes));
@@ -187,6 +190,22 @@ void sim_oracle_started(const struct sl_store *store)
 	}
 }
 
+void sim_oracle_rehomed(uint16_t partition, uint32_t term, bool is_doubtful)
+{
+	struct model *model = &models[partition];
+
+	if (term == model->term)
+		return;
+	sim_counts.rehomes++;
+	model->term = term;
+	model->is_doubtful |= is_doubtful && !model->is_durable;
+}
+
+bool sim_oracle_may_have_hole(void)
+{
+	return may_have_hole;
+}
+
 void sim_oracle_watch(const struct sl_shm_partition *partitions)
 {
 	for (uint32_t p = 0; p < model_count; p++) {
@@ -214,8 +233,10 @@ void sim_oracle_stopped(void)
 
 void sim_oracle_power_cut(void)
 {
-	for (uint32_t p = 0; p < model_count; p++)
+	for (uint32_t p = 0; p < model_count; p++) {
 		models[p].acknowledged = models[p].durable;
+		may_have_hole |= models[p].is_doubtful;
+	}
 }
 
 // ---- epochs

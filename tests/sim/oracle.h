@@ -48,6 +48,13 @@ void sim_oracle_check_event(
 // Once the appliance is ready: where it goes on. What was appended behind that is gone for good.
 void sim_oracle_started(const struct sl_store *store);
 
+// A partition goes on in another lane while the appliance runs. is_doubtful: what the old lane had
+// stored may not have been flushed.
+void sim_oracle_rehomed(uint16_t partition, uint32_t term, bool is_doubtful);
+// True when a power cut may have left a hole in front of a new term, in a class that is not
+// durable.
+bool sim_oracle_may_have_hole(void);
+
 // After each step: what the appliance says is stored.
 void sim_oracle_watch(const struct sl_shm_partition *partitions);
 

@@ -49,7 +49,8 @@ static void draw_outcome(struct sim_write *write)
 	write->complete_ns = write->land_ns + sim_between(1, 200) * SL_NS_PER_US;
 	write->result = (int32_t)write->bytes;
 	write->landing_bytes = write->bytes;
-	if (sim_weather_strikes(SIM_WEATHER_RING_ERROR)) {
+	if (sim_weather_strikes(SIM_WEATHER_RING_ERROR) ||
+		sim_weather_breaks_drive(write->file->inode->drive)) {
 		write->result = -EIO;
 		write->landing_bytes = (uint32_t)sim_below(write->bytes / 512 + 1) * 512;
 	} else if (sim_weather_strikes(SIM_WEATHER_RING_SPACE)) {

@@ -48,7 +48,7 @@ static void write_config(FILE *file, const struct plan *plan, uint32_t stream_co
 		fprintf(file, "  - {name: class%u, durability: %s, linger_us: %lu}\n", i,
 			durabilities[i == 0 ? 0 : sim_below(3)], sim_between(1, 3000));
 	fprintf(file, "store:\n  paths: [" SIM_STORE_PATH "%s]\n  in_flight_max: %lu\n",
-		sim_chance(250) ? ", " SIM_STORE_PATH "2" : "", sim_between(1, 8));
+		sim_chance(350) ? ", " SIM_STORE_PATH "2" : "", sim_between(1, 8));
 }
 
 // The product reads the configuration; what follows is smaller than it allows, so that rolls and
@@ -125,12 +125,18 @@ static bool draw_plan(struct plan *plan)
 
 // ---- one life of it
 
-static void draw_weather(void)
+static void draw_weather(uint32_t path_count)
 {
 	static const uint32_t permilles[] = {2, 20, 200};
-	enum sim_weather_kind kind =
-		(enum sim_weather_kind)sim_between(1, SIM_WEATHER_KIND_COUNT - 1);
+	enum sim_weather_kind kind = (enum sim_weather_kind)sim_between(1, SIM_WEATHER_DRIVE - 1);
 
+	if (path_count > 1 && sim_chance(400)) {
+		const char *name = sim_chance(500) ? "store" : "store2";
+
+		sim_weather_choose_drive(sim_directory_find(sim_root, name)->inode->drive);
+		sim_weather_set(SIM_WEATHER_DRIVE, permilles[sim_between(1, 2)], true);
+		return;
+	}
 	// A write that is to be repeated at once, for ever, would take all the time there is.
 	if (sim_chance(650))
 		sim_weather_set(SIM_WEATHER_CLEAR, 0, false);
@@ -173,7 +179,7 @@ static void draw_life(struct plan *plan, struct sim_life *life, bool is_last)
 		.crash_call = is_last ? 0 : draw_crash_call(),
 		.reader_count = sim_chance(150) ? (uint32_t)sim_between(1, 2) : 0,
 	};
-	draw_weather();
+	draw_weather(life->config->store.path_count);
 	if (is_last) {
 		sim_weather_set(SIM_WEATHER_CLEAR, 0, false);
 		sim_disk_make_room();

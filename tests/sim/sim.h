@@ -32,6 +32,7 @@ struct sim_counts {
 	uint64_t lost; // acknowledged events that were gone
 	uint64_t events, acknowledged; // appended, and below a watermark
 	uint64_t rolls, recycled, expired, moves;
+	uint64_t rehomes; // of partitions, while the appliance ran
 	uint64_t live_reads; // whole partitions read beside the appliance at work
 	uint64_t calls; // of the file system and the ring
 	uint64_t digest; // equal for the same seeds, however they are dealt

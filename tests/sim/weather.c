@@ -8,6 +8,7 @@ static enum sim_weather_kind kind_now;
 static uint32_t permille_now;
 static bool stays_now;
 static uint64_t strike_count;
+static uint8_t drive_now;
 
 static const char *const names[SIM_WEATHER_KIND_COUNT] = {
 	[SIM_WEATHER_CLEAR] = "clear",
@@ -22,6 +23,7 @@ static const char *const names[SIM_WEATHER_KIND_COUNT] = {
 	[SIM_WEATHER_RING_SHORT] = "ring short",
 	[SIM_WEATHER_RING_AGAIN] = "ring again",
 	[SIM_WEATHER_RING_SPACE] = "ring space",
+	[SIM_WEATHER_DRIVE] = "drive",
 };
 
 void sim_weather_set(enum sim_weather_kind kind, uint32_t permille, bool stays)
@@ -47,6 +49,21 @@ bool sim_weather_strikes(enum sim_weather_kind kind)
 		sim_log_note("the disk or the machine fails: %s", names[kind]);
 	sim_counts.injected++;
 	return true;
+}
+
+void sim_weather_choose_drive(uint8_t drive)
+{
+	drive_now = drive;
+}
+
+bool sim_weather_breaks_drive(uint8_t drive)
+{
+	return drive == drive_now && sim_weather_strikes(SIM_WEATHER_DRIVE);
+}
+
+bool sim_weather_drive_is_broken(uint8_t drive)
+{
+	return strike_count > 0 && sim_weather_breaks_drive(drive);
 }
 
 void sim_weather_end(void)

@@ -18,6 +18,7 @@ enum sim_weather_kind {
 	SIM_WEATHER_RING_SHORT,
 	SIM_WEATHER_RING_AGAIN, // EAGAIN, EINTR
 	SIM_WEATHER_RING_SPACE, // ENOSPC
+	SIM_WEATHER_DRIVE, // EIO from whatever writes to one drive, from a write of the ring on
 	SIM_WEATHER_KIND_COUNT
 };
 
@@ -29,6 +30,14 @@ void sim_weather_end(void);
 
 // True when this call is to fail. Never in the harness. Counts what it spoils.
 bool sim_weather_strikes(enum sim_weather_kind kind);
+
+// The drive of SIM_WEATHER_DRIVE.
+void sim_weather_choose_drive(uint8_t drive);
+// True when this write of the ring is to fail because its drive does: from the first one on for
+// good.
+bool sim_weather_breaks_drive(uint8_t drive);
+// True when it has failed before: everything else that would change the drive fails too.
+bool sim_weather_drive_is_broken(uint8_t drive);
 
 // What was spoiled in this life.
 uint64_t sim_weather_strike_count(void);

@@ -343,7 +343,7 @@ static void moves_are_in_every_copy_before_they_are_used(void)
 	write_everywhere();
 	from = fixture.store.meta.partitions[3].lane;
 	to = from == 0 ? 1 : 0;
-	const struct sl_store_move move = {
+	const struct sl_lane_move move = {
 		.partition = 3, .lane = to, .term = 2, .term_start = counts[3]};
 
 	CU_ASSERT_EQUAL(sl_store_write_moves(&fixture.store, &move, 1, &err), 0);
@@ -357,7 +357,7 @@ static void moves_are_in_every_copy_before_they_are_used(void)
 	}
 	// A copy on a drive that has failed is left alone.
 	fixture.store.paths[1].is_failed = true;
-	const struct sl_store_move back = {
+	const struct sl_lane_move back = {
 		.partition = 3, .lane = from, .term = 3, .term_start = counts[3]};
 
 	CU_ASSERT_EQUAL(sl_store_write_moves(&fixture.store, &back, 1, &err), 0);
