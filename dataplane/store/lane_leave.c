@@ -83,8 +83,9 @@ struct parcel {
 };
 
 // Receive times never fall along a chain: what is older than the target's last event counts as old
-// as that, as when it is appended.
-static void raise_times(char *data, const struct parcel *parcel, uint64_t floor_ns)
+// as that, as when it is appended. Ledgers become filler: they speak of the lane that leaves, and
+// the target writes its own, whose sequence rises.
+static void adapt_runs(char *data, const struct parcel *parcel, uint64_t floor_ns)
 {
 	uint64_t old_base_ns = parcel->time_base_ns;
 	uint64_t new_base_ns = SL_MAX(old_base_ns, floor_ns);
@@ -104,6 +105,10 @@ static void raise_times(char *data, const struct parcel *parcel, uint64_t floor_
 			run.time_delta_ns =
 				(uint32_t)(SL_MAX(old_base_ns + run.time_delta_ns, floor_ns) -
 					new_base_ns);
+			memcpy(next, &run, sizeof(run));
+		} else if (type == SL_RUN_LEDGER) {
+			run.length_type =
+				SL_RUN_LENGTH_TYPE(SL_RUN_LENGTH(run.length_type), SL_RUN_FILLER);
 			memcpy(next, &run, sizeof(run));
 		}
 		next += sizeof(run) + SL_RUN_LENGTH(run.length_type);
@@ -131,8 +136,7 @@ static void take_parcel(struct sl_lane *target, const struct parcel *parcel, uin
 
 	memcpy(batch->data + SL_BATCH_RUNS_OFFSET, parcel->data + SL_BATCH_RUNS_OFFSET,
 		parcel->runs_end - SL_BATCH_RUNS_OFFSET);
-	if (parcel->time_base_ns < floor_ns)
-		raise_times(batch->data, parcel, floor_ns);
+	adapt_runs(batch->data, parcel, floor_ns);
 	target->time_base_ns = SL_MAX(parcel->time_base_ns, floor_ns);
 	target->time_last_ns = SL_MAX(parcel->time_last_ns, floor_ns);
 	if (target->segment_since_ns == 0)

@@ -67,5 +67,6 @@ check_store --check --key 0:8 --summary "$work/summary.json"
 assert_eq "$(jq -c '[.streams[0].partitions[].terms | length] | max' "$work/summary.json")" 3 'terms of a partition that went and came back'
 "$sluicectl" store verify "$work/b" >/dev/null || fail 'sluicectl store verify finds fault'
 assert_nothing_left
-umount "$work/a" "$work/b" "$work/fuse"
+umount "$work/a" "$work/b"
+kill -TERM "$fuse_pid" # it sees its mounts in a namespace of its own
 wait "$fuse_pid"

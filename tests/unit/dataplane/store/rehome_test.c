@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Partitions of a lane whose drive fails go on in a lane of another drive: a whole store with its
 // keeper at work, the test as its worker, and drives that fail when it says so.
+#include "format/batch_scan.h"
 #include "format/store_reader.h"
+#include "format/store_walk.h"
 #include "store/keeper_internal.h"
 #include "store/lane_internal.h"
 #include "store/store_internal.h"
@@ -335,6 +337,51 @@ static void what_comes_meanwhile_waits_in_the_open_batch_and_follows(void)
 	expect_the_same_after_a_kill();
 }
 
+static int count_runs(void *context, const struct sl_lane_reader *reader SL_UNUSED,
+	const struct sl_batch_header *batch, struct sl_err *err SL_UNUSED)
+{
+	uint32_t *counts = context;
+	struct sl_run_iterator runs;
+	struct sl_run run;
+
+	sl_run_iterator_init(&runs, batch);
+	runs.wants_ledgers = true;
+	while (sl_run_next(&runs, &run, NULL))
+		counts[run.type]++;
+	sl_run_iterator_fini(&runs);
+	return 0;
+}
+
+// A lane's ledgers speak of its own log, and their sequence rises in it.
+static void ledgers_of_the_lane_that_leaves_stay_behind(void)
+{
+	const struct sl_run_ledger ledger = {.sequence = 7};
+	uint64_t stored_counts[PARTITION_COUNT];
+	uint32_t counts[UINT8_MAX + 1] = {0};
+	struct sl_store_report report = {0};
+	struct sl_store_reader *reader;
+	struct sl_err err = {0};
+
+	make_store(2, SL_DURABILITY_DURABLE);
+	fail_drive(0);
+	append_everywhere(1);
+	CU_ASSERT(sl_lane_post_ledger(lane_at(0), &ledger, sizeof(ledger)));
+	CU_ASSERT_FATAL(sl_lane_take_ledger(lane_at(0), now_ns));
+	append_everywhere(1);
+	turn_until_rehomed(lane_at(0), 1);
+	turn_until_quiet();
+	expect_identity();
+	note_counts(stored_counts);
+	sl_store_fixture_kill(&fixture);
+	expect_events(stored_counts);
+	CU_ASSERT_EQUAL_FATAL(sl_store_reader_open(&reader, fixture.path, &err), 0);
+	CU_ASSERT_EQUAL(sl_store_walk(reader, count_runs, counts, &report, &err), 0);
+	CU_ASSERT_EQUAL(counts[SL_RUN_LEDGER], 0);
+	CU_ASSERT(counts[SL_RUN_EVENT] >= 2 * PARTITION_COUNT);
+	sl_store_reader_close(reader);
+	sl_store_fixture_fini(&fixture);
+}
+
 // A crash finds one of these: the moves in store.meta and nothing in the new lane; some of it
 // there.
 static void a_kill_on_the_way_loses_only_what_was_not_stored(void)
@@ -575,6 +622,7 @@ static void a_lane_that_could_not_be_flushed_leaves_and_then_fails(void)
 static const struct sl_test tests[] = {
 	SL_TEST(partitions_go_on_at_the_same_offsets_and_nothing_is_lost),
 	SL_TEST(what_comes_meanwhile_waits_in_the_open_batch_and_follows),
+	SL_TEST(ledgers_of_the_lane_that_leaves_stay_behind),
 	SL_TEST(a_kill_on_the_way_loses_only_what_was_not_stored),
 	SL_TEST(a_target_that_rolls_or_fails_once_states_what_it_has),
 	SL_TEST(the_drive_that_comes_back_closes_its_breaker_and_may_be_gone_to_again),
