@@ -59,7 +59,7 @@ ROWS = (
         "The disk fails once or always, in the range of the segments: the first errors under load, the last at the start. "
         "Whatever the appliance does then, what it had acknowledged before and after is there once the disk is sound, the "
         "identities hold meanwhile, and a start that cannot read ends with an error. *At stake*: events acknowledged.",
-        "Other lanes and drives; the circuit breaker. ext4 itself may stop at a failed flush: the store is mounted anew.",
+        "Other lanes and drives, re-homing, the circuit breaker: e2e/drive_fails and e2e/write_errors have them. ext4 itself may stop at a failed flush: the store is mounted anew.",
         4, 60, row_disk.run_s5),
     Row("S6", "no room",
         "On a file system of 128 MiB, each time on a store of its own: a foreign file takes all room but a seeded rest (none, a "
