@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A sound store that is spoilt again and again: where everything in it stands, what it holds, and what
 everybody says of it: sluicectl read, sluicectl store verify, the independent reader, recovery."""
+import concurrent.futures
 import json
 import os
 import re
@@ -128,9 +129,13 @@ class Subject:
 
     def look(self, paths):
         sluicectl = agreement.Agreement(self.rig.sluicectl, self.folder)
-        reads = {"sluicectl": sluicectl.ctl(paths[0], "plays", "--store", paths[1]),
-                 "the independent reader": sluicectl.reader(paths[0], "plays", "--path", paths[1])}
-        verify = run(self.rig.sluicectl, "store", "verify", paths[0], "--all", "--json", check=False)
+        with concurrent.futures.ThreadPoolExecutor() as beside:
+            read = beside.submit(sluicectl.ctl, paths[0], "plays", "--store", paths[1])
+            judged = beside.submit(run, self.rig.sluicectl, "store", "verify", paths[0], "--all", "--json",
+                                   check=False)
+            reads = {"the independent reader": sluicectl.reader(paths[0], "plays", "--path", paths[1]),
+                     "sluicectl": read.result()}
+            verify = judged.result()
         try:
             findings = json.loads(verify.stdout)["findings"]
         except ValueError:

@@ -7,7 +7,7 @@ E2E_FAULTS=1
 source "$(dirname "$0")/lib.sh"
 make_veth
 write_config >"$work/config.yaml"
-start_dataplane "$work/config.yaml" --fault write=hang@3
+start_dataplane "$work/config.yaml" --fault write=hang@8
 blast_windowed 1 "$work/sent"
 
 frames_ge() {
