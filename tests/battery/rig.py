@@ -14,6 +14,7 @@ import subprocess
 import time
 
 PARTITIONS = 4
+FLOWS = 64  # of a producer: with 8, one in ten has nothing for a partition, which may then expire whole
 SEGMENT_BYTES = 16 << 20
 HANG_SECONDS = int(os.environ.get("BATTERY_HANG_SECONDS", 60))  # ends what hangs; no verdict on how fast anything is
 RUNTIME_DIR = "/run/sluice"
@@ -290,7 +291,7 @@ class Blast:
         self.record, self.log = f"{folder}/sent.{run_id}", f"{folder}/blast.log"
         command = ["nsenter", "--net=/run/netns/sender", rig.program("tests/load/sluice-blast"),
                    "send", "--to", f"{APPLIANCE_ADDRESS}:{STREAM_PORT}", "--payload", "play",
-                   "--size", size, "--keys", keys, "--run-id", run_id, "--record", self.record]
+                   "--size", size, "--keys", keys, "--flows", FLOWS, "--run-id", run_id, "--record", self.record]
         command += ["--rate", rate] if rate else []
         command += ["--count", count] if count else []
         self.process = spawn(command, self.log)
