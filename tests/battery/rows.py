@@ -139,5 +139,3 @@ ROWS = (
         "What a virtual disk does not model.",
         300, 20000, row_sim.run_s14),
 )
-
-NOT_RUN = {}
