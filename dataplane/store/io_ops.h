@@ -10,7 +10,6 @@
 struct sl_io_request {
 	int fd;
 	uint16_t buffer_index; // of the registered region that holds data
-	bool is_first; // on blocks never written: the file system may wait for its journal
 	bool sync; // RWF_DSYNC: complete only when on stable storage
 	uint32_t bytes; // left to write; multiple of the block
 	uint64_t position; // in the file

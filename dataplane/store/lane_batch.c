@@ -129,7 +129,6 @@ void sl_lane_link_batch(struct sl_lane *lane, struct sl_batch *batch, uint32_t b
 	batch->request = (struct sl_io_request){
 		.fd = lane->segment->fd,
 		.buffer_index = lane->buffer_index,
-		.is_first = lane->position + block_bytes > lane->segment->formatted_bytes,
 		.sync = lane->durability == SL_DURABILITY_DURABLE,
 		.bytes = block_bytes,
 		.position = lane->position,

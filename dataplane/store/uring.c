@@ -15,10 +15,6 @@ int sl_uring_queue(struct sl_io *io, struct sl_io_request *request)
 	io_uring_prep_write_fixed(sqe, request->fd, request->data, request->bytes,
 		request->position, request->buffer_index);
 	sqe->rw_flags = request->sync ? RWF_DSYNC : 0;
-	// Asked not to wait, ext4 waits all the same for its journal when it turns unwritten
-	// extents into written ones: not on the polling thread.
-	if (request->is_first)
-		sqe->flags |= IOSQE_ASYNC;
 	io_uring_sqe_set_data(sqe, request);
 	return 0;
 }

@@ -55,19 +55,17 @@ def watch(killed, seconds, stops):
     return at_stake
 
 
-def on_blocks(killed, unwritten):
-    """Under load until the lane writes to a segment that nobody has written before, or to a recycled one:
-    ext4 holds the first writer of blocks up for as long as its journal hangs. Returns the producer."""
+def on_written_blocks(killed):
+    """Under load until the lane writes to a recycled segment: ext4 may hold a writer up that is the first
+    on its blocks, for as long as its journal hangs. Returns the producer."""
     producer = killed.load(1000, rate=40000, size=1400)
-    killed.appliance.wait("the lane writes to such a segment",
-                          lambda: bool(killed.appliance.lane()["unwritten_extents"]) == unwritten)
+    killed.appliance.wait("a segment is recycled", lambda: not killed.appliance.lane()["unwritten_extents"])
     return producer
 
 
-def hang(disk, killed, random, seconds, cycle):
+def hang(disk, killed, random, seconds, stops):
     """One hang under load, and what comes behind it; returns how many batches were under way."""
-    stops = cycle % 2 == 1
-    producer = on_blocks(killed, unwritten=cycle == 0)
+    producer = on_written_blocks(killed)
     enough = killed.appliance.stored() + random.randrange(1, 5000)
     killed.appliance.wait("some more are stored", lambda: killed.appliance.stored() >= enough)
     with disk.hanging():
@@ -83,15 +81,15 @@ def hang(disk, killed, random, seconds, cycle):
 
 
 def run_s7(rig, random, outcome, cycles):
-    """One store lives through all hangs, the first of them on blocks never written; every other one is met by
-    a SIGTERM, which must wait and then end well."""
+    """One store lives through all hangs; every other one is met by a SIGTERM, which must wait and then end
+    well."""
     seconds, folder, cycle = HANG_SECONDS[cycles > CYCLES_SHORT], rig.folder("s7"), 0
     try:
         with Disk(rig, folder, 160 << 20) as disk:
             killed = Killed(rig, folder, f"{disk.path}/store", linger_us=500)
             for cycle in range(cycles):
                 killed.begin()
-                under_way = hang(disk, killed, random, seconds, cycle)
+                under_way = hang(disk, killed, random, seconds, cycle % 2 == 1)
                 outcome.injected += under_way > 0
                 outcome.at_stake += under_way
                 killed.judge()

@@ -73,13 +73,14 @@ ROWS = (
         "*injected* counts refused events, and starts.",
         3, 80, row_full.run_s6),
     Row("S7", "the disk hangs",
-        "The FUSE process below the loop device is stopped under load, for 3 s in the short form and 30 s in the long one; "
-        "first while the lane writes to blocks that nobody has written before, where ext4 waits for its journal, then on recycled segments. While "
+        "The FUSE process below the loop device is stopped under load, for 3 s in the short form and 30 s in the long one. While "
         "the disk answers nothing, `sluicectl` is answered, the main lcore and every polling lcore beat, rings empty, nothing is "
         "acknowledged, events are refused as `lane_full` and by no other reason, and the identities hold. Then it goes on; "
         "every other time it was told to stop meanwhile: it waits for the disk and ends as it should. All that was acknowledged "
         "is there. *At stake*: batches under way.",
-        "Credits: without a session there is nobody to be told to wait. A second SIGTERM during the hang "
+        "Blocks that nobody has written before: there ext4 takes no notice of being asked not to wait, holds the polling lcore "
+        "in the kernel as long as its journal hangs, and frames are lost in the port's ring; the row begins once segments are "
+        "recycled. Credits: without a session there is nobody to be told to wait. A second SIGTERM during the hang "
         "(`tests/e2e/second_signal.sh` has it, with writes that never end). A controller that resets the drive.",
         row_hang.CYCLES_SHORT, 20, row_hang.run_s7),
     Row("S8", "bit flips, batches in wrong places",

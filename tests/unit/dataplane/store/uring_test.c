@@ -60,7 +60,6 @@ static void writes_go_to_their_place_from_their_region(void)
 	for (uint32_t i = 0; i < 4; i++) {
 		requests[i] = (struct sl_io_request){.fd = fd,
 			.buffer_index = (uint16_t)(i / 2),
-			.is_first = i % 2 == 1,
 			.sync = i % 2 == 0,
 			.bytes = SL_BLOCK_BYTES,
 			.position = (3 - i) * SL_BLOCK_BYTES,
