@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // sluicectl store info: what a store holds, running or stopped.
-#include "format/store_info.h"
-#include "ctl/store.h"
+#include "ctl/store/store.h"
 #include "ctl/store_find.h"
+#include "format/store_info.h"
 #include "format/store_reader.h"
 
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // sluicectl store repair: mends what can be mended, and says what that costs before it does.
-#include "ctl/store.h"
+#include "ctl/store/findings.h"
+#include "ctl/store/repair_plan.h"
+#include "ctl/store/store.h"
 #include "ctl/store_find.h"
-#include "ctl/store_findings.h"
-#include "ctl/store_repair_plan.h"
 #include "format/store_judge.h"
 
 #include <errno.h>

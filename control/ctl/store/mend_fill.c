@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "ctl/store_mend_internal.h"
+#include "ctl/store/mend_internal.h"
 
 #include "format/batch_scan.h"
 #include "format/crc32c.h"

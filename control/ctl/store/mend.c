@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "ctl/store_mend_internal.h"
+#include "ctl/store/mend_internal.h"
 
 #include "format/lane_reader.h"
 #include "format/segment_index_build.h"

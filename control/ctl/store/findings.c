@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "ctl/store_findings.h"
+#include "ctl/store/findings.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 // one test at a time.
 #pragma once
 
-#include "ctl/store.h"
+#include "ctl/store/store.h"
 #include "suite.h"
 
 #include <jansson.h>

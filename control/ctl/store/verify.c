@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // sluicectl store verify: reads everything and says what is wrong.
-#include "ctl/store.h"
+#include "ctl/store/findings.h"
+#include "ctl/store/store.h"
 #include "ctl/store_find.h"
-#include "ctl/store_findings.h"
 #include "format/meta.h"
 #include "format/store_judge.h"
 

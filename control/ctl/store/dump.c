@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // sluicectl store dump: what stands in the files, right or wrong.
-#include "ctl/store.h"
+#include "ctl/store/items.h"
+#include "ctl/store/store.h"
 #include "ctl/store_find.h"
-#include "ctl/store_items.h"
 #include "format/segment_file.h"
 #include "format/segment_list.h"
 #include "format/store_paths.h"

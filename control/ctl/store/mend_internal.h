@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-// Shared by store_mend.c (files and their names) and store_mend_fill.c (what is written into the
-// copy).
+// Shared by mend.c (files and their names) and mend_fill.c (what is written into the copy).
 #pragma once
 
-#include "ctl/store_mend.h"
+#include "ctl/store/mend.h"
 
 // The copy, and what a walk along its batches has found.
 struct sl_mend_copy {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "common/format/reader_fixture.h"
-#include "control/ctl/store_command.h"
+#include "control/ctl/store/command.h"
 #include "format/store_info.h"
 
 static json_t *info(int expected_code)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // sluicectl store status: the drives and lanes of the running data plane's store.
-#include "ctl/store.h"
+#include "ctl/store/store.h"
 #include "stats_json.h"
 
 static const struct sl_output_column store_columns[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "ctl/store_items.h"
+#include "ctl/store/items.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "ctl/store_repair_plan.h"
+#include "ctl/store/repair_plan.h"
 
-#include "ctl/store_mend.h"
+#include "ctl/store/mend.h"
 #include "format/batch_scan.h"
 #include "format/segment_file.h"
 #include "format/segment_list.h"

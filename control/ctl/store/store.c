@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // sluicectl store: what is done with a store as a whole; this table names the commands.
-#include "ctl/store.h"
+#include "ctl/store/store.h"
 
 static const struct sl_ctl_subcommand *const subcommands[] = {
 	&sl_ctl_store_info,
