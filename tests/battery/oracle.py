@@ -74,13 +74,18 @@ def _start(*command):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def read(rig, store, scratch):
+def _options(name, paths):
+    return [word for path in paths for word in (name, path)]
+
+
+def read(rig, store, scratch, other_paths=()):
     """What sluicectl reads, with the offsets that the independent reader finds, which checks the whole
-    store: chain, checksums, offsets without a hole, none twice."""
+    store (other_paths: its further ones): chain, checksums, offsets without a hole, none twice."""
     summary = f"{scratch}/summary.json"
-    own = _start(sys.executable, rig.reader, store, "--check", "--summary", summary)
-    theirs = [_start(rig.sluicectl, "read", "plays", "--store", store, "--partition", partition,
-                     "--format", "lines") for partition in range(PARTITIONS)]
+    own = _start(sys.executable, rig.reader, store, *_options("--path", other_paths), "--check",
+                 "--summary", summary)
+    theirs = [_start(rig.sluicectl, "read", "plays", *_options("--store", (store, *other_paths)),
+                     "--partition", partition, "--format", "lines") for partition in range(PARTITIONS)]
     payloads = []
     for reader in theirs:
         output, error = reader.communicate()
@@ -102,9 +107,9 @@ def read(rig, store, scratch):
     return contents
 
 
-def check_image(rig, store):
+def check_image(rig, store, other_paths=()):
     """A store that nothing has repaired must be readable as it is. False when there is none yet."""
-    reader = _start(sys.executable, rig.reader, store, "--check")
+    reader = _start(sys.executable, rig.reader, store, *_options("--path", other_paths), "--check")
     error = reader.communicate()[1]
     try:
         return _reader_says(reader.returncode, error)

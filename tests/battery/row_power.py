@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """S1, S2: power cuts. One recording of the disk under a real appliance gives many cuts; after each one
 a real appliance starts on what is left, goes on behind it, and the oracle judges."""
+import itertools
+
 import oracle
 from outcome import Outcome
 from recording import Images, Recording
 from rig import Appliance, Blast, Disk, Failed, Mounted, write_capture
 
-DISK_BYTES = 160 << 20
+DISK_BYTES = 256 << 20
 RETENTION_BYTES = 64 << 20  # four segments: the fifth is the first again
 START_RECORDS = 150  # around the start of a life
 FLUSH_US = (100, 500, 2000)  # how long a flush takes: what is written meanwhile is at stake together
@@ -19,8 +21,9 @@ LIVES = ("kill", "stop", "kill", "stop")
 class Recorded:
     """A recording with what its producers and its appliance said."""
 
-    def __init__(self, recording, sent, known):
-        self.recording, self.sent, self.known = recording, sent, known
+    def __init__(self, recording, sent, known, names):
+        """names: of the store's paths on the disk."""
+        self.recording, self.sent, self.known, self.names = recording, sent, known, names
 
     def acknowledged(self, epoch):
         """How much was when that epoch ended."""
@@ -48,26 +51,28 @@ def live(rig, folder, random, appliance, number, end):
     return record
 
 
-def record(rig, random, name, lives=LIVES, faults=None, mount_options="", **settings):
-    """A recording of some lives under load."""
+def record(rig, random, name, lives=LIVES, faults=None, mount_options="", names=("store",),
+           **settings):
+    """A recording of some lives under load; a lane on each of the store's paths."""
     folder = rig.folder(name)
     sent, known = oracle.Sent(), {}
     with Disk(rig, folder, DISK_BYTES, f"{folder}/log", mount_options) as disk:
         disk.control(f"delay flush {random.choice(FLUSH_US)}")
         appliance = Appliance(
-            rig, folder, f"{disk.path}/store", linger_us=250,
+            rig, folder, f"{disk.path}/{names[0]}", linger_us=250,
+            other_paths=[f"{disk.path}/{name}" for name in names[1:]],
             **{"retention_bytes": RETENTION_BYTES, **settings})
         for number, end in enumerate(lives):
             appliance.faults = faults[number] if faults else None
             sent.add_record(live(rig, folder, random, appliance, number, end))
         if not faults and lives[-1] == "stop":
             # Its own end is the first thing to judge; what it holds is what cuts are compared with.
-            contents = oracle.read(rig, appliance.store, folder)
+            contents = oracle.read(rig, appliance.store, folder, appliance.paths[1:])
             oracle.judge(contents, sent, {})
             oracle.check_same(contents, known, {partition: contents.end(partition)
                                                 for partition in contents.partitions})
     add_fresh(sent)
-    return Recorded(Recording(disk.base, disk.log), sent, known)
+    return Recorded(Recording(disk.base, disk.log), sent, known, names)
 
 
 def choose(recording, random, count):
@@ -83,19 +88,20 @@ def choose(recording, random, count):
     return sorted(chosen)
 
 
-def go_on(rig, folder, recorded, cut, store, is_thorough):
+def go_on(rig, folder, recorded, cut, paths, is_thorough):
     """A real appliance starts on what the cut left, and goes on behind it."""
-    appliance = Appliance(rig, folder, store, device=f"pcap:{folder}/fresh.pcap", mbufs=4096,
-                          rx_descriptors=512, store_extra="  format_bytes_per_s: 0\n")
+    appliance = Appliance(rig, folder, paths[0], other_paths=paths[1:],
+                          device=f"pcap:{folder}/fresh.pcap", mbufs=4096, rx_descriptors=512,
+                          store_extra="  format_bytes_per_s: 0\n")
     appliance.start()
     appliance.wait("the fresh events are stored", lambda: appliance.stored() >= len(FRESH))
-    epoch = appliance.status()["lanes"][0]["epoch"]
+    epoch = min(lane["epoch"] for lane in appliance.status()["lanes"])
     if epoch <= cut.epoch:
         raise oracle.Wrong(f"epoch {epoch} behind {cut.epoch}")
     if is_thorough:
         appliance.check_identities()
     appliance.stop()
-    contents = oracle.read(rig, store, folder)
+    contents = oracle.read(rig, paths[0], folder, paths[1:])
     watermarks = dict(enumerate(cut.watermarks))
     oracle.judge(contents, recorded.sent, watermarks, recorded.known)
     if not set(contents.payloads()).issuperset(FRESH):
@@ -105,10 +111,10 @@ def go_on(rig, folder, recorded, cut, store, is_thorough):
 def check_cut(rig, folder, recorded, cut, image, is_thorough):
     """is_thorough: also reads the store before anything repairs it, and asks the living appliance."""
     with Mounted(image, f"{folder}/cut") as mounted:
-        store = f"{mounted.path}/store"
+        paths = [f"{mounted.path}/{name}" for name in recorded.names]
         if is_thorough:
-            oracle.check_image(rig, store)
-        go_on(rig, folder, recorded, cut, store, is_thorough)
+            oracle.check_image(rig, paths[0], paths[1:])
+        go_on(rig, folder, recorded, cut, paths, is_thorough)
 
 
 def cut_power(rig, random, name, recorded, cuts, outcome, thorough=THOROUGH):
@@ -130,13 +136,15 @@ def cut_power(rig, random, name, recorded, cuts, outcome, thorough=THOROUGH):
 
 
 def run_s1(rig, random, outcome, cycles):
-    """As many recordings as it takes, 50 cuts of each."""
-    while outcome.injected < cycles:
+    """As many recordings as it takes: 35 cuts of a store on one path, 15 of one on two, and so on."""
+    for names, cut_count in itertools.cycle(((("store",), 35), (("a", "b"), 15))):
+        if outcome.injected >= cycles:
+            return
         settings = {"batch_bytes": random.choice((65536, 524288)),
                     "in_flight_max": random.choice((2, 8, 16))}
-        recorded = record(rig, random, "s1", **settings)
+        recorded = record(rig, random, "s1", names=names, **settings)
         cut_power(rig, random, "s1-cuts", recorded,
-                  choose(recorded.recording, random, min(50, cycles - outcome.injected)), outcome)
+                  choose(recorded.recording, random, min(cut_count, cycles - outcome.injected)), outcome)
 
 
 def break_it(rig, random, mode):

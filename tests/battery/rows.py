@@ -33,9 +33,9 @@ ROWS = (
         "recorded disk. A cycle is a cut of that recording: what was flushed is there, of the other writes a seeded subset, "
         "whole or torn at 4 KiB or 512 bytes. ext4 replays its journal, a real appliance starts, stores 40 fresh events and "
         "stops; then the oracle judges, and the epoch must have risen. Every fourth cut is also read before anything repairs "
-        "it. *At stake*: writes that no flush had covered.",
+        "it. Of every 50 cuts 15 are of a store on two paths, with a lane on each. *At stake*: writes that no flush had covered.",
         "A drive that lies about flushes, tears below 512 bytes, or spoils blocks that nobody wrote. The loop device tells of a "
-        "write cache and no FUA: a durable write is a write and a flush. One lane on one drive.",
+        "write cache and no FUA: a durable write is a write and a flush. The two paths are on one drive, which loses power once.",
         50, 1000, row_power.run_s1),
     Row("S2", "power cut under an appliance that is broken on purpose",
         "The oracle can fail. A third of the cycles each: class `written` taken for durable; batches not flushed "
