@@ -85,6 +85,10 @@ static int parse_one(const char *word)
 		sscanf(word, "write=eagain@%lu", &io->eagain_number) == 1 ||
 		sscanf(word, "write=hang@%lu", &io->hang_number) == 1)
 		return 0;
+	if (sscanf(word, "write=lands@%lu+%lu", &io->eio_number, &io->eio_count) >= 1) {
+		io->eio_lands = true;
+		return 0;
+	}
 	return parse_point(word);
 }
 
@@ -100,7 +104,7 @@ int sl_fault_parse(const char *spec, struct sl_err *err)
 		word = strtok_r(NULL, ",", &rest)) {
 		if (parse_one(word) != 0)
 			result = sl_err_set(err, -EINVAL,
-				"--fault: unknown fault '%s'; known are lose=ring|batch|completion, write=eio|full|short|eagain|hang@N, write=eio|full@N+COUNT, flush=skip, names=skip, epoch=reuse, watermark=hasty, roll=lose, term=keep, epoch=skip and die=POINT@N",
+				"--fault: unknown fault '%s'; known are lose=ring|batch|completion, write=eio|lands|full|short|eagain|hang@N, write=eio|lands|full@N+COUNT, flush=skip, names=skip, epoch=reuse, watermark=hasty, roll=lose, term=keep, epoch=skip and die=POINT@N",
 				word);
 	}
 	free(copy);

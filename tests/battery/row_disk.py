@@ -5,11 +5,12 @@ import re
 
 import oracle
 from rig import Disk, Failed, run, wait_until
+from row_drive import broken_drive
 from row_kill import Killed
 
 ALWAYS = 1 << 30
-# What fails, and how often.
-CASES = (("write", 1), ("write", ALWAYS), ("flush", 1), ("read", ALWAYS))
+# What fails, and how often; or what becomes of a drive that fails for long.
+CASES = (("write", 1), ("write", ALWAYS), ("flush", 1), ("read", ALWAYS), "breaker", "rehome")
 
 
 def extent_of(path):
@@ -57,28 +58,36 @@ def fail_at_start(disk, killed):
     return disk.counts()["read"]["failed"]
 
 
+def fail_disk(rig, folder, random, outcome, operation, count):
+    """One path; the disk fails once or always."""
+    with Disk(rig, folder, 160 << 20) as disk:
+        killed = Killed(rig, folder, f"{disk.path}/store", linger_us=500)
+        killed.begin()
+        killed.kill(killed.load(random.randrange(300, 1000), rate=8000, size=300))
+        if operation == "read":
+            failed_count = fail_at_start(disk, killed)
+        else:
+            failed_count = fail_under_load(disk, killed, random, operation, count)
+        outcome.injected += failed_count
+        outcome.at_stake += sum(killed.watermarks.values())
+        disk.remount()
+        try:
+            killed.begin()
+            killed.appliance.stop()
+            killed.judge()
+        except Failed as failed:
+            outcome.lose(f"{operation} fails {'once' if count == 1 else 'always'}: {failed}")
+
+
 def run_s5(rig, random, outcome, cycles):
     """Each kind of error on a store of its own, as an error of the disk may end the file system."""
     for cycle in range(cycles):
-        operation, count = CASES[cycle % len(CASES)]
+        case = CASES[cycle % len(CASES)]
         folder = rig.folder("s5")
-        with Disk(rig, folder, 160 << 20) as disk:
-            killed = Killed(rig, folder, f"{disk.path}/store", linger_us=500)
-            killed.begin()
-            killed.kill(killed.load(random.randrange(300, 1000), rate=8000, size=300))
-            if operation == "read":
-                failed_count = fail_at_start(disk, killed)
-            else:
-                failed_count = fail_under_load(disk, killed, random, operation, count)
-            outcome.injected += failed_count
-            outcome.at_stake += sum(killed.watermarks.values())
-            disk.remount()
-            try:
-                killed.begin()
-                killed.appliance.stop()
-                killed.judge()
-            except Failed as failed:
-                outcome.lose(f"{operation} fails {'once' if count == 1 else 'always'}: {failed}")
+        if isinstance(case, str):
+            broken_drive(rig, folder, random, outcome, case)
+        else:
+            fail_disk(rig, folder, random, outcome, *case)
 
 
 def run_s11(rig, random, outcome, cycles):

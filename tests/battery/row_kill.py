@@ -67,7 +67,7 @@ class Killed:
         return at_stake
 
     def judge(self):
-        contents = oracle.read(self.rig, self.appliance.store, self.folder)
+        contents = oracle.read(self.rig, self.appliance.store, self.folder, self.appliance.paths[1:])
         oracle.judge(contents, self.sent, self.watermarks, self.known)
         return contents
 

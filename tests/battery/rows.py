@@ -58,9 +58,14 @@ ROWS = (
     Row("S5", "EIO on write, flush and read",
         "The disk fails once or always, in the range of the segments: the first errors under load, the last at the start. "
         "Whatever the appliance does then, what it had acknowledged before and after is there once the disk is sound, the "
-        "identities hold meanwhile, and a start that cannot read ends with an error. *At stake*: events acknowledged.",
-        "Other lanes and drives, re-homing, the circuit breaker: e2e/drive_fails and e2e/write_errors have them. ext4 itself may stop at a failed flush: the store is mounted anew.",
-        4, 60, row_disk.run_s5),
+        "identities hold meanwhile, and a start that cannot read ends with an error. Some dozen writes of the only lane fail, by the "
+        "operations table's twin, half of the times landing all the same: the breaker, closed at first, opens, events are refused as "
+        "`drive_failed` and nothing is acknowledged; it is seen half-open while a probe is under way, opens again when that fails, "
+        "and closes with the first that succeeds; then all goes on. Of two drives one takes no writes any more: its partitions go on in "
+        "the other one's lane, which notices nothing else, nothing is refused any more, offsets stay dense over three terms, and the next "
+        "start spreads the partitions over both drives again. *At stake*: events acknowledged.",
+        "ext4 itself may stop at a failed flush: the store is mounted anew. Two drives that fail at once.",
+        6, 60, row_disk.run_s5),
     Row("S6", "no room",
         "On a file system of 128 MiB, each time on a store of its own: a foreign file takes all room but a seeded rest (none, a "
         "block, almost a segment) at a seeded moment, and `kill -9` and a start meet the full disk too; 80 writes "
