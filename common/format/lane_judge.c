@@ -178,6 +178,15 @@ static int open_shortened(struct sl_lane_judge *judge, uint64_t number)
 	return result;
 }
 
+// Segments have expired behind the one that was read: whatever they said of partitions, the next
+// checkpoint says where those are now.
+static void note_expired(struct sl_lane_judge *judge)
+{
+	judge->is_chained = false;
+	for (uint32_t i = 0; i < judge->config->meta->header.partition_count; i++)
+		judge->states[i] = (struct sl_judge_state){.settled_count = judge->hole_count};
+}
+
 // 1 with the next segment open, 0 behind the last, or a negative errno.
 static int enter_segment(struct sl_lane_judge *judge)
 {
@@ -191,7 +200,7 @@ static int enter_segment(struct sl_lane_judge *judge)
 		if (result == -EBADMSG)
 			result = open_shortened(judge, number);
 		if (result == -ENOENT) {
-			judge->is_chained = false; // it has expired
+			note_expired(judge);
 			continue;
 		}
 		if (result < 0)
@@ -232,7 +241,9 @@ static void leave_segment(struct sl_lane_judge *judge)
 		check_footer(judge);
 	else if (!judge->file->is_sealed && !judge->file->is_shortened)
 		check_footer_block(judge);
-	if (!judge->file->is_sealed && judge->later_count >= 2)
+	// A running writer may have sealed it since it was opened.
+	if (!judge->file->is_sealed && judge->later_count >= 2 &&
+		judge->config->number_max == UINT64_MAX)
 		find(judge, SL_FINDING_UNSEALED, SL_FINDING_ROT,
 			sl_segment_file_usable_bytes(judge->file),
 			"it has no footer, but two later segments exist");

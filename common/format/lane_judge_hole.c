@@ -61,7 +61,8 @@ int sl_lane_judge_find_takeover(struct sl_lane_judge *judge)
 	return result;
 }
 
-// The header of the first batch of a later segment. 1 with *head, 0 when it does not check.
+// The header of the first batch of a later segment. 1 with *head, 0 when it does not check, -ENOENT
+// when there is no such segment any more.
 static int head_of(struct sl_lane_judge *judge, size_t index, struct sl_batch_header *head)
 {
 	const struct sl_batch_header *batch;
@@ -70,7 +71,7 @@ static int head_of(struct sl_lane_judge *judge, size_t index, struct sl_batch_he
 	int result = open_later(judge, index, &file);
 
 	if (result < 0)
-		return result == -ENOENT ? 0 : result;
+		return result;
 	result = sl_segment_file_batch(file, 0, true, &batch, &verdict, judge->err);
 	if (result == 0 && verdict == SL_BATCH_OK)
 		*head = *batch;
@@ -78,18 +79,21 @@ static int head_of(struct sl_lane_judge *judge, size_t index, struct sl_batch_he
 	return result < 0 ? result : verdict == SL_BATCH_OK;
 }
 
-// The segment has no footer, and a later one goes on right here.
+// The segment has no footer, and a later one goes on right here. Where the later one has expired
+// since, so has this one, which was sealed and is read from a file without a name.
 static int has_successor(struct sl_lane_judge *judge)
 {
 	struct sl_batch_header head = {0};
-	int result = 0;
 
 	for (size_t i = judge->index + 1; judge->is_chained && i < judge->segments.count; i++) {
-		result = head_of(judge, i, &head);
-		if (result != 0)
+		int result = head_of(judge, i, &head);
+
+		if (result == -ENOENT && sl_segment_file_has_expired(judge->file))
+			return 1;
+		if (result != 0 && result != -ENOENT)
 			return result < 0 ? result : sl_lane_judge_follows(judge, &head);
 	}
-	return result;
+	return 0;
 }
 
 // The largest number that anything behind the break says to be on stable storage.
@@ -288,7 +292,7 @@ static int end_at_segment_end(struct sl_lane_judge *judge, struct sl_chain_hole 
 	if (judge->index + 1 < judge->segments.count) {
 		int result = head_of(judge, judge->index + 1, &head);
 
-		if (result < 0)
+		if (result < 0 && result != -ENOENT)
 			return result;
 		if (result > 0 && resumes(judge, &head)) {
 			if (hole->first_number == 0)

@@ -32,6 +32,14 @@ static int open_direct(const char *path, struct sl_err *err)
 	return sl_err_set(err, result, "cannot open %s: %s", path, strerror(-result));
 }
 
+static bool is_named(int fd, const char *path)
+{
+	struct stat opened, named;
+
+	return stat(path, &named) == 0 && fstat(fd, &opened) == 0 &&
+		named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+}
+
 // -ENOENT when the writer has taken the segment back between listing and locking.
 static int hold(int fd, const char *path, struct sl_err *err)
 {
@@ -41,15 +49,13 @@ static int hold(int fd, const char *path, struct sl_err *err)
 		.l_start = (off_t)SL_SEGMENT_LOCK_READER,
 		.l_len = 1,
 	};
-	struct stat opened, named;
 	int result;
 
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
 		result = errno == EAGAIN || errno == EACCES ? -ENOENT : -errno;
 		return sl_err_set(err, result, "cannot hold %s: %s", path, strerror(errno));
 	}
-	if (stat(path, &named) < 0 || fstat(fd, &opened) < 0 || named.st_ino != opened.st_ino ||
-		named.st_dev != opened.st_dev)
+	if (!is_named(fd, path))
 		return sl_err_set(err, -ENOENT, "%s has expired", path);
 	return 0;
 }
@@ -119,6 +125,11 @@ int sl_segment_file_open_shortened(struct sl_segment_file **file, const char *la
 	uint16_t lane, uint64_t number, uint32_t salt_crc, struct sl_err *err)
 {
 	return open_segment(file, lane_path, lane, number, salt_crc, true, err);
+}
+
+bool sl_segment_file_has_expired(const struct sl_segment_file *file)
+{
+	return !is_named(file->fd, file->path);
 }
 
 void sl_segment_file_close(struct sl_segment_file *file)

@@ -46,6 +46,9 @@ int sl_segment_file_open_shortened(struct sl_segment_file **file, const char *la
 
 void sl_segment_file_close(struct sl_segment_file *file); // NULL is legal
 
+// True when a writer has dropped it since it was opened: what is read is still what it was.
+bool sl_segment_file_has_expired(const struct sl_segment_file *file);
+
 // Where batches must end: in front of the footer's block.
 static inline uint64_t sl_segment_file_usable_bytes(const struct sl_segment_file *file)
 {

@@ -32,7 +32,8 @@ const struct sl_command sl_ctl_store_verify_command = {
 		"damage: --all remarks on them. Behind the last durable mark, rot cannot be told "
 		"from a torn tail.\n\n"
 		"Works while a data plane writes the store: then everything that it had stored "
-		"when the check began is checked, and its --runtime-dir must be the one given. "
+		"when the check began is checked, but for segments that expire before their turn, "
+		"and its --runtime-dir must be the one given. "
 		"Nothing is written, and no lock is taken that a writer waits for.",
 	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
