@@ -68,7 +68,7 @@ struct sl_finding {
 	char path[SL_PATH_BYTES_MAX];
 	char what[384]; // one line, no path, no full stop
 	struct sl_chain_hole hole; // of a hole or a segment that is gone
-	uint64_t tail_segment; // of the lane: where its log ends
+	uint64_t tail_segment, tail_number; // of the lane: where its log ends, and its last batch
 	struct sl_lost_range *lost;
 	size_t lost_count, lost_capacity;
 	// What the checkpoint said that was in the hole; by partition, term 0 where it is not

@@ -350,8 +350,10 @@ int sl_lane_judge(const struct sl_lane_judge_config *config, struct sl_judgement
 	else
 		result = judge_lane(&judge, judged);
 	note_fenced(&judge);
-	for (size_t i = found_before; i < judgement->count; i++)
+	for (size_t i = found_before; i < judgement->count; i++) {
 		judgement->findings[i].tail_segment = judge.last_segment;
+		judgement->findings[i].tail_number = judge.last_number;
+	}
 	judged->last_number = judge.last_number;
 	judged->epoch_max = judge.epoch_max;
 	judgement->lane_count++;

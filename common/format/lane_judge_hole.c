@@ -96,15 +96,19 @@ static int has_successor(struct sl_lane_judge *judge)
 	return 0;
 }
 
-// The largest number that anything behind the break says to be on stable storage.
+// The largest number that anything behind the break says to be on stable storage. Unreadable are
+// the blocks of the segment at hand.
 static int vouched(struct sl_lane_judge *judge, struct sl_look_ahead *ahead)
 {
+	uint64_t unreadable_count;
 	int result;
 
-	*ahead = (struct sl_look_ahead){.number_min = UINT64_MAX, .mark_max = judge->mark_max};
+	*ahead = (struct sl_look_ahead){
+		.number_min = UINT64_MAX, .mark_max = judge->mark_max, .skips_unreadable = true};
 	result = judge->file->is_shortened
 		? 0
 		: sl_segment_file_look_ahead(judge->file, judge->position, ahead, judge->err);
+	unreadable_count = ahead->unreadable_count;
 	for (size_t i = judge->index + 1; result == 0;) {
 		struct sl_segment_file *file;
 
@@ -117,6 +121,7 @@ static int vouched(struct sl_lane_judge *judge, struct sl_look_ahead *ahead)
 		sl_segment_file_close(file);
 	}
 	judge->epoch_max = SL_MAX(judge->epoch_max, ahead->epoch_max);
+	ahead->unreadable_count = unreadable_count;
 	return result;
 }
 
@@ -345,17 +350,23 @@ static int open_hole(struct sl_lane_judge *judge, const char *what, uint64_t mar
 	return result;
 }
 
-static void report_torn(struct sl_lane_judge *judge, const struct sl_look_ahead *ahead)
+static void report_tail(struct sl_lane_judge *judge, const struct sl_look_ahead *ahead)
 {
-	struct sl_finding *finding;
+	struct sl_finding *finding = NULL;
 
-	if (ahead->byte_count == 0)
-		return;
-	finding = sl_judgement_add(judge->judgement, SL_FINDING_TORN_TAIL, SL_FINDING_REMARK,
-		judge->config->lane, judge->file->path,
-		"a torn tail: %" PRIu64 " bytes behind batch %" PRIu64
-		" that nothing says to have been stored",
-		ahead->byte_count, judge->last_number);
+	// A start reads them too, and must know that nothing there vouches for anything.
+	if (ahead->unreadable_count > 0)
+		finding = sl_judgement_add(judge->judgement, SL_FINDING_UNREADABLE, SL_FINDING_ROT,
+			judge->config->lane, judge->file->path,
+			"%" PRIu64 " blocks behind batch %" PRIu64
+			", the last that anything says to have been stored, cannot be read",
+			ahead->unreadable_count, judge->last_number);
+	else if (ahead->byte_count > 0)
+		finding = sl_judgement_add(judge->judgement, SL_FINDING_TORN_TAIL,
+			SL_FINDING_REMARK, judge->config->lane, judge->file->path,
+			"a torn tail: %" PRIu64 " bytes behind batch %" PRIu64
+			" that nothing says to have been stored",
+			ahead->byte_count, judge->last_number);
 	if (finding != NULL) {
 		finding->segment = judge->file->number;
 		finding->position = judge->position;
@@ -390,7 +401,7 @@ int sl_lane_judge_break(struct sl_lane_judge *judge, enum sl_batch_verdict verdi
 	// What stood behind the end of the file is not known: room for one batch of it.
 	if (judge->file->is_shortened && judge->is_chained)
 		return open_hole(judge, "the end of the file", missing_number);
-	report_torn(judge, &ahead);
+	report_tail(judge, &ahead);
 	judge->is_done = true;
 	return 0;
 }
@@ -426,7 +437,7 @@ int sl_lane_judge_gap(struct sl_lane_judge *judge, const struct sl_batch_header 
 
 static int report_behind(struct sl_lane_judge *judge, struct sl_segment_file *file)
 {
-	struct sl_look_ahead ahead = {.number_min = UINT64_MAX};
+	struct sl_look_ahead ahead = {.number_min = UINT64_MAX, .skips_unreadable = true};
 	int result = sl_segment_file_look_ahead(file, 0, &ahead, judge->err);
 	struct sl_finding *finding;
 

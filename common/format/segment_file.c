@@ -222,7 +222,13 @@ static int load(struct sl_segment_file *file, uint64_t position, size_t bytes, s
 	wanted_bytes = SL_MAX(bytes, ahead_bytes);
 	wanted_bytes = (size_t)SL_MIN((uint64_t)wanted_bytes, file->file_bytes - position);
 	result = grow_window(file, SL_MAX(wanted_bytes, (size_t)WINDOW_BYTES), err);
-	return result == 0 ? fill_window(file, wanted_bytes, err) : result;
+	if (result < 0)
+		return result;
+	result = fill_window(file, wanted_bytes, err);
+	// What cannot be read may stand behind what is asked for.
+	if (result < 0 && file->window_bytes < bytes && bytes < wanted_bytes)
+		result = fill_window(file, bytes, err);
+	return file->window_bytes >= bytes ? 0 : result;
 }
 
 static const void *at(const struct sl_segment_file *file, uint64_t position)
@@ -383,6 +389,16 @@ static int look_at_block(struct sl_segment_file *file, uint64_t position,
 	return 0;
 }
 
+static bool skip_unreadable(const struct sl_segment_file *file, struct sl_look_ahead *ahead,
+	int result, uint64_t *position)
+{
+	if (result != -EIO || !ahead->skips_unreadable)
+		return false;
+	ahead->unreadable_count++;
+	*position = skip_hole(file, *position + SL_BLOCK_BYTES);
+	return true;
+}
+
 int sl_segment_file_look_ahead(struct sl_segment_file *file, uint64_t position,
 	struct sl_look_ahead *ahead, struct sl_err *err)
 {
@@ -393,6 +409,8 @@ int sl_segment_file_look_ahead(struct sl_segment_file *file, uint64_t position,
 		uint64_t window_end;
 		int result = load(file, position, SL_BLOCK_BYTES, WINDOW_BYTES, err);
 
+		if (skip_unreadable(file, ahead, result, &position))
+			continue;
 		if (result < 0)
 			return result;
 		window_end = SL_MIN(end, file->window_position + file->window_bytes);

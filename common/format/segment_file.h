@@ -86,6 +86,8 @@ struct sl_look_ahead {
 	uint64_t number_min;
 	uint64_t epoch_max;
 	uint64_t mark_position; // where mark_max was seen
+	bool skips_unreadable; // set by the caller: goes on behind blocks that cannot be read
+	uint64_t unreadable_count; // such blocks
 };
 
 // Looks at every block from position to the footer for valid headers of this place. Only adds to

@@ -23,11 +23,12 @@ static struct disk_fault *find(struct disk_faults *faults, const char *name)
 
 static int command(struct disk_faults *faults, const char *line)
 {
-	uint64_t count, from = 0, to = UINT64_MAX;
+	uint64_t count, from = 0, to = UINT64_MAX, skip_count = 0;
 	struct disk_fault *fault;
 	char verb[8], name[8];
 
-	if (sscanf(line, "%7s %7s %lu %lu %lu", verb, name, &count, &from, &to) < 3)
+	if (sscanf(line, "%7s %7s %lu %lu %lu %lu", verb, name, &count, &from, &to, &skip_count) <
+		3)
 		return -EINVAL;
 	fault = find(faults, name);
 	if (fault == NULL)
@@ -41,6 +42,7 @@ static int command(struct disk_faults *faults, const char *line)
 	fault->fail_count = count;
 	fault->from = from;
 	fault->to = to;
+	fault->skip_count = skip_count;
 	return 0;
 }
 
@@ -80,6 +82,10 @@ int disk_faults_meet(struct disk_faults *faults, enum disk_operation operation, 
 		return 0;
 	if (operation != DISK_FLUSH && (position >= fault->to || position + bytes <= fault->from))
 		return 0;
+	if (fault->skip_count > 0) {
+		fault->skip_count--;
+		return 0;
+	}
 	fault->fail_count--;
 	fault->failed_count++;
 	return -EIO;

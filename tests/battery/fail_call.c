@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -77,6 +78,8 @@ static bool fails(enum fail_call_kind kind, const void *caller)
 		return false;
 	words->caller = address - program_base;
 	__atomic_add_fetch(&words->failed_count, 1, __ATOMIC_RELEASE);
+	if (words->kills)
+		raise(SIGKILL);
 	errno = errors[kind];
 	return true;
 }

@@ -7,7 +7,7 @@ import struct
 from rig import run
 
 WORD = struct.Struct("<Q")
-KIND, NUMBER, FAILED_COUNT, CALLER, COUNTS = range(5)
+KIND, NUMBER, FAILED_COUNT, CALLER, KILLS, COUNTS = range(6)
 
 
 class FailCall:
@@ -29,11 +29,12 @@ class FailCall:
         """Calls so far: {kind: count}."""
         return {kind: self._get(COUNTS + index) for index, kind in enumerate(self.kinds)}
 
-    def arm(self, kind, number):
-        """The number-th call of the kind from now on fails."""
+    def arm(self, kind, number, kills=False):
+        """The number-th call of the kind from now on fails, or is where the program dies."""
         index = self.kinds.index(kind)
         self._set(NUMBER, 0)
         self._set(KIND, index)
+        self._set(KILLS, int(kills))
         self._set(NUMBER, self._get(COUNTS + index) + number)
 
     def reset(self):

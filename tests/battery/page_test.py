@@ -19,7 +19,7 @@ class Page(unittest.TestCase):
     def test_every_row_of_the_plan_is_run(self):
         names = [row.name for row in ROWS]
         self.assertEqual(sorted(names, key=lambda name: int(name[1:])),
-                         [f"S{number}" for number in range(1, 15)])
+                         [f"S{number}" for number in range(1, 16)])
 
     def test_the_page_has_the_rows_of_the_battery(self):
         told = re.findall(r"^\| (S\d+) \|", self.made, re.M)

@@ -253,15 +253,20 @@ def inject(subject, injection, number, outcome):
         outcome.lose(f"{injection.what}: {'; '.join(problems)}")
 
 
-def make_subject(rig, random, name, ends=lived.ENDS):
-    folder = rig.folder(name)
-    lived.store(rig, folder, random, ends)
+def subject_of(rig, folder):
+    """The lived store of that folder, with little to read."""
     for path in (f"{folder}/a", f"{folder}/b"):
         for segment in run("find", path, "-name", "*.seg").stdout.split():
             run("fallocate", "--dig-holes", segment)  # zeros are read faster
             if not os.stat(segment).st_blocks:
                 os.unlink(segment)  # a spare, which says nothing
     return Subject(rig, folder, lived.SETTINGS)
+
+
+def make_subject(rig, random, name, ends=lived.ENDS):
+    folder = rig.folder(name)
+    lived.store(rig, folder, random, ends)
+    return subject_of(rig, folder)
 
 
 def run_s8(rig, random, outcome, cycles):

@@ -112,6 +112,20 @@ static int keep_original(const struct sl_mend *mend, const char *path, struct sl
 	return sl_err_set(err, -EEXIST, "%s: too many .damaged files beside it", path);
 }
 
+static void note_unreadable(struct sl_mend_copy *copy, uint64_t position)
+{
+	const struct sl_mend *mend = copy->mend;
+
+	for (size_t i = 0; i < mend->finding_count; i++) {
+		const struct sl_chain_hole *hole = &mend->findings[i]->hole;
+
+		if (position >= hole->position &&
+			(!hole->is_resumed || position < hole->end_position))
+			return;
+	}
+	copy->unreadable = SL_MIN(copy->unreadable, position);
+}
+
 // All of the original; what the drive cannot read stays zero.
 static int copy_all(struct sl_mend_copy *copy, int source, uint64_t bytes)
 {
@@ -129,7 +143,10 @@ static int copy_all(struct sl_mend_copy *copy, int source, uint64_t bytes)
 			count = pread(source, copy->memory, SL_BLOCK_BYTES, (off_t)position);
 		if (count == 0)
 			return 0;
+		if (count < 0 && errno == EINTR)
+			continue;
 		if (count < 0) {
+			note_unreadable(copy, position);
 			position = SL_ALIGN_UP(position + 1, (uint64_t)SL_BLOCK_BYTES);
 			continue;
 		}
@@ -198,6 +215,20 @@ static int find_number_end(struct sl_mend_copy *copy)
 	return result;
 }
 
+// The log must not end where a block could be read when it was judged, and now cannot.
+static int check_end(struct sl_mend_copy *copy)
+{
+	const struct sl_mend *mend = copy->mend;
+	uint64_t last_number = mend->is_tail ? mend->tail_number : copy->number_end - 1;
+
+	if (copy->unreadable == UINT64_MAX || copy->last_number >= last_number)
+		return 0;
+	return sl_err_set(copy->err, -EIO,
+		"segment %" PRIu64 " of %s cannot be read at position %" PRIu64
+		", but could be a moment ago: it stays as it is; run this again",
+		mend->segment, mend->lane_path, copy->unreadable);
+}
+
 static int make(struct sl_mend_copy *copy, int source)
 {
 	const struct sl_mend *mend = copy->mend;
@@ -225,6 +256,8 @@ static int make(struct sl_mend_copy *copy, int source)
 		result = find_number_end(copy);
 	if (result == 0)
 		result = sl_mend_walk(copy);
+	if (result == 0)
+		result = check_end(copy);
 	if (result == 0 && copy->first_number == 0)
 		return sl_err_set(
 			copy->err, -EBADMSG, "%s: no batch of it can be mended", copy->path);
@@ -275,7 +308,7 @@ int sl_mend_index(const struct sl_mend *mend, struct sl_err *err)
 static int open_copy(struct sl_mend_copy *copy, const struct sl_mend *mend, const char *temp_path,
 	struct sl_err *err)
 {
-	*copy = (struct sl_mend_copy){.mend = mend, .err = err};
+	*copy = (struct sl_mend_copy){.mend = mend, .err = err, .unreadable = UINT64_MAX};
 	snprintf(copy->path, sizeof(copy->path), "%s", temp_path);
 	copy->memory = aligned_alloc(SL_BLOCK_BYTES, SL_BATCH_BYTES_MAX);
 	if (copy->memory == NULL)

@@ -21,14 +21,16 @@ struct sl_mend {
 	size_t finding_count;
 	bool is_gone; // there is no file
 	bool is_tail; // the lane's log ends here: it stays without a footer if it has none
+	uint64_t tail_number; // of the lane's last batch, as it was judged
 	// Offsets that are not to be given again, although nothing says where they were: fenced
 	// behind the last batch of the lane. Only where is_tail.
 	const struct sl_lost_offsets *tail_lost;
 	uint32_t tail_lost_count;
 };
 
-// Returns 0; -EBUSY while the previous run's writes are landing, -ENOSPC without room in the drive
-// or in a hole, or another negative errno, with err filled and the segment as it was.
+// Returns 0; -EIO when the drive does not give again what it gave when it was judged; -EBUSY while
+// the previous run's writes are landing, -ENOSPC without room in the drive or in a hole, or another
+// negative errno, with err filled and the segment as it was.
 int sl_mend_segment(const struct sl_mend *mend, struct sl_err *err);
 
 // Writes the footer of a segment whose batches are whole, in its place.

@@ -12,6 +12,7 @@ struct sl_mend_copy {
 	int fd;
 	uint64_t file_bytes;
 	char *memory; // SL_BATCH_BYTES_MAX, block-aligned
+	uint64_t unreadable; // the first block outside of all holes; UINT64_MAX: none
 	uint64_t number_end; // a later segment takes over from here on; UINT64_MAX: none does
 	uint64_t first_number, last_number, end_position, epoch, event_count;
 	uint64_t time_first_ns, time_last_ns;

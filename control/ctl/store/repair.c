@@ -40,6 +40,9 @@ const struct sl_command sl_ctl_store_repair_command = {
 		"A segment is mended as a copy that takes its place in one step; the damaged one "
 		"stays beside it as NUMBER.seg.damaged until somebody removes it. The drive needs "
 		"room for one segment. Killed anywhere, run it again.\n\n"
+		"Blocks that the drive cannot read are damage as any other. What it could read "
+		"when everything was read, and cannot when a segment is copied, ends the repair "
+		"with exit code 6: that segment stays as it is.\n\n"
 		"Batches that are whole but contradict each other, a lane's folder that is gone, "
 		"and metadata that is older than the log cannot be mended: restore them from a "
 		"copy. Exit code 1: damage is left.",

@@ -75,7 +75,7 @@ static int epoch_of_log(const struct sl_repair_plan *plan, const char *lane_path
 	uint64_t *epoch_max, struct sl_err *err)
 {
 	const uint32_t salt_crc = sl_batch_salt_crc(plan->meta->header.salt);
-	struct sl_look_ahead ahead = {.number_min = UINT64_MAX};
+	struct sl_look_ahead ahead = {.number_min = UINT64_MAX, .skips_unreadable = true};
 	struct sl_segment_list list;
 	int result = sl_segment_list_read(&list, lane_path, err);
 
@@ -166,7 +166,7 @@ struct lane_plan {
 	struct sl_err *err;
 	char path[SL_PATH_BYTES_MAX];
 	uint16_t lane;
-	uint64_t tail_segment;
+	uint64_t tail_segment, tail_number;
 	const struct sl_finding **findings; // of the segment at hand
 	struct sl_lost_offsets *tail_lost;
 	uint32_t tail_lost_count;
@@ -191,6 +191,7 @@ static struct sl_mend mend_of(const struct lane_plan *lane, uint64_t segment)
 		.keep_original = plan->keep_originals,
 		.findings = lane->findings,
 		.is_tail = segment == lane->tail_segment,
+		.tail_number = lane->tail_number,
 	};
 }
 
@@ -244,6 +245,7 @@ static int collect_tail(struct lane_plan *lane)
 		if (finding->lane != lane->lane || finding->tail_segment == 0)
 			continue;
 		lane->tail_segment = finding->tail_segment;
+		lane->tail_number = finding->tail_number;
 		for (size_t k = 0; k < finding->lost_count; k++)
 			if (finding->lost[k].is_bound)
 				lane->tail_lost[lane->tail_lost_count++] = (struct sl_lost_offsets){
