@@ -51,6 +51,7 @@ class Patient:
         self.sound, self.damaged = f"{folder}/sound", f"{folder}/damaged"
         self._save(self.sound)
         self.call = FailCall(rig, f"{folder}/fail_call")
+        self.started_count = 0  # starts on half a repair that went through
 
     @property
     def store(self):
@@ -134,6 +135,17 @@ def damage(patient, editor):
         os.unlink(random.choice(middle).path)
 
 
+def _check_start(patient, left):
+    """Half a repair is no worse for a start than the damage: refused, or no offset is given twice."""
+    recovered = patient.subject.recover(patient.subject.copy())
+    if recovered.code != 0 and "error" not in recovered.said:
+        raise oracle.Wrong(f"a start on half a repair ends with {recovered.code}: {recovered.said[-300:]}")
+    for partition, offset in map(key_of, left if recovered.code == 0 else ()):
+        if offset >= recovered.next_offsets[partition]:
+            raise oracle.Wrong(f"a start on half a repair gives offset {offset} of partition {partition} again")
+    return recovered.code == 0
+
+
 def _plan(patient, counts):
     """Calls that change something, and a file that is opened."""
     calls = [(kind, number) for kind in CHANGES for number in range(1, counts[kind] + 1)]
@@ -163,6 +175,7 @@ def break_repair(patient, outcome):
         outcome.injected += 1
         outcome.at_stake += len(undisturbed.left)
         try:
+            patient.started_count += _check_start(patient, undisturbed.left)
             again = patient.mended(patient.repair(*words), undisturbed.announced)
             for what in ("left", "said", "next_offsets"):
                 if getattr(again, what) != getattr(undisturbed, what):
@@ -276,3 +289,4 @@ def run_s15(rig, random, outcome, cycles):
             cannot_read(patient, outcome)
             if outcome.lost:
                 return
+    outcome.say(f"{patient.started_count} starts went through on half a repair, the others were refused")

@@ -147,8 +147,8 @@ ROWS = (
         300, 20000, row_sim.run_s14),
     Row("S15", "`store repair` killed, and on a drive that cannot read",
         "A lived store on two paths, damaged in batches of both lanes (half of the times a segment is gone too), is repaired by a "
-        "`sluicectl` that dies at a seeded call (link, unlink, rename, fsync, fallocate, ftruncate, open; nine of each damage). The "
-        "next repair ends as an undisturbed one: the same events, the same losses, the same next offsets; one more touches no file. "
+        "`sluicectl` that dies at a seeded call (link, unlink, rename, fsync, fallocate, ftruncate, open; nine of each damage). A "
+        "start on a copy of that is refused, or gives no offset twice. The next repair ends as an undisturbed one: the same events, the same losses, the same next offsets; one more touches no file. "
         "Then the drive fails reads: of a batch, for good (refused, then fenced as announced); of a batch that could be read when "
         "everything was judged (the repair ends with an error and touches no file; later it goes through); of a block behind the end "
         "(mended at no cost). After each, no event but those announced is missing, `store verify` and both readers are content, "
