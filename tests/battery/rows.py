@@ -60,7 +60,7 @@ ROWS = (
         "The disk fails once or always, in the range of the segments: the first errors under load, the last at the start. "
         "Whatever the appliance does then, what it had acknowledged before and after is there once the disk is sound, the "
         "identities hold meanwhile, and a start that cannot read ends with an error. Some dozen writes of the only lane fail, by the "
-        "operations table's twin, half of the times landing all the same: the breaker, closed at first, opens, events are refused as "
+        "operations table's twin, landing all the same: the breaker, closed at first, opens, events are refused as "
         "`drive_failed` and nothing is acknowledged; it is seen half-open while a probe is under way, opens again when that fails, "
         "and closes with the first that succeeds; then all goes on. Of two drives one takes no writes any more: its partitions go on in "
         "the other one's lane, which notices nothing else, nothing is refused any more, offsets stay dense over three terms, and the next "
