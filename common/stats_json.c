@@ -1,56 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "stats_json.h"
+#include "stats_json_internal.h"
 
 #include "counters.h"
-#include "format/log_format.h"
-#include "ledger.h"
-#include "shm.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
-
-// json_int_t has 63 bits of value: 10^9 frames a second reach them after 292 years.
-#define COUNT(word) ((json_int_t)SL_LOAD(word))
-
-static const char *const state_names[] = {
-	[SL_DATAPLANE_STARTING] = "starting",
-	[SL_DATAPLANE_RUNNING] = "running",
-	[SL_DATAPLANE_DEGRADED] = "degraded",
-	[SL_DATAPLANE_STOPPING] = "stopping",
-	[SL_DATAPLANE_STOPPED] = "stopped",
-};
-
-static const char *const ledger_names[] = {
-	[SL_LEDGER_EXACT] = "exact",
-	[SL_LEDGER_LOWER_BOUND] = "lower_bound",
-	[SL_LEDGER_BLIND] = "blind",
-};
-
-static const char *const lane_state_names[] = {
-	[SL_LANE_ACTIVE] = "active",
-	[SL_LANE_DISK_FULL] = "disk_full",
-	[SL_LANE_FAILED] = "failed",
-	[SL_LANE_OWNERLESS] = "ownerless",
-	[SL_LANE_MENDING] = "mending",
-	[SL_LANE_HALTED] = "halted",
-	[SL_LANE_MISSING] = "missing",
-};
 
 static const char *const drive_level_names[] = {
 	[SL_DRIVE_OK] = "ok",
 	[SL_DRIVE_LOW] = "low",
 	[SL_DRIVE_FULL] = "full",
 	[SL_DRIVE_MISSING] = "missing",
-};
-
-static const char *const durability_names[] = {
-	[SL_DURABILITY_NONE] = "none",
-	[SL_DURABILITY_WRITTEN] = "written",
-	[SL_DURABILITY_DURABLE] = "durable",
 };
 
 static const char *const drop_stage_names[] = {
@@ -64,12 +24,7 @@ static const char *const drop_unit_names[] = {
 	[SL_DROP_UNIT_EVENT] = "events",
 };
 
-// Words in the segment come from another process: an index is checked before it is used.
-#define NAME_OF(names, index) \
-	((index) < SL_ARRAY_COUNT(names) && (names)[index] != NULL ? (names)[index] : "unknown")
-
-// A text of the segment. A path need not be UTF-8, JSON must be: other bytes become '?'.
-static json_t *text_json(const char *text, size_t bytes_max)
+json_t *sl_stats_json_text(const char *text, size_t bytes_max)
 {
 	char copy[SL_PATH_BYTES_MAX];
 	size_t bytes = strnlen(text, SL_MIN(bytes_max, sizeof(copy)));
@@ -82,13 +37,7 @@ static json_t *text_json(const char *text, size_t bytes_max)
 	return json_stringn(copy, bytes);
 }
 
-#define TEXT(array) text_json((array), sizeof(array))
-
-typedef json_t *build_fn(const struct sl_shm *shm, uint32_t index);
-
-// An array of what build makes of each index; an index that build answers with JSON null is left
-// out.
-static json_t *array_json(const struct sl_shm *shm, uint32_t count, build_fn *build)
+json_t *sl_stats_json_array(const struct sl_shm *shm, uint32_t count, sl_stats_json_build_fn *build)
 {
 	json_t *array = json_array();
 
@@ -102,6 +51,21 @@ static json_t *array_json(const struct sl_shm *shm, uint32_t count, build_fn *bu
 		}
 	}
 	return array;
+}
+
+const char *sl_stats_json_lane_state(uint32_t state)
+{
+	static const char *const names[] = {
+		[SL_LANE_ACTIVE] = "active",
+		[SL_LANE_DISK_FULL] = "disk_full",
+		[SL_LANE_FAILED] = "failed",
+		[SL_LANE_OWNERLESS] = "ownerless",
+		[SL_LANE_MENDING] = "mending",
+		[SL_LANE_HALTED] = "halted",
+		[SL_LANE_MISSING] = "missing",
+	};
+
+	return NAME_OF(names, state);
 }
 
 // Adds a member; on failure releases object, which is then NULL for all that follows.
@@ -140,73 +104,6 @@ static json_t *with_drops(
 			members =
 				with(members, sl_drop_infos[i].name, json_integer(COUNT(drops[i])));
 	return with(object, "drops", members);
-}
-
-// ---- status
-
-static json_t *port_status(const struct sl_shm *shm, uint32_t index)
-{
-	const struct sl_shm_port *port = &shm->ports[index];
-	char mac[18];
-
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", port->mac[0], port->mac[1],
-		port->mac[2], port->mac[3], port->mac[4], port->mac[5]);
-	return json_pack("{s:i, s:o, s:o, s:s, s:i, s:s, s:b}", "port", (int)index, "device",
-		TEXT(port->device), "interface", TEXT(port->interface), "mac", mac, "queues",
-		(int)port->queue_count, "ledger", NAME_OF(ledger_names, port->ledger), "link_up",
-		(int)(SL_LOAD(port->link_up) != 0));
-}
-
-static json_t *lcore_status(const struct sl_shm *shm, uint32_t index)
-{
-	const struct sl_shm_lcore *lcore = &shm->lcores[index];
-	const char *role = lcore->is_rx == 0 ? "worker"
-		: lcore->is_worker == 0      ? "rx"
-					     : "rx+worker";
-
-	return json_pack("{s:i, s:i, s:s, s:s, s:I}", "lcore", (int)lcore->lcore_id, "cpu",
-		(int)lcore->cpu, "role", role, "stage",
-		NAME_OF(sl_stage_names, SL_LOAD(lcore->stage)), "heartbeat",
-		COUNT(lcore->heartbeat));
-}
-
-static json_t *lane_status(const struct sl_shm *shm, uint32_t index)
-{
-	const struct sl_shm_lane *lane = &shm->lanes[index];
-	json_t *worker =
-		lane->worker_index == SL_LANE_NONE ? json_null() : json_integer(lane->worker_index);
-
-	return json_pack("{s:i, s:o, s:o, s:i, s:s, s:s, s:i, s:I, s:I, s:I, s:I}", "lane",
-		(int)lane->lane, "class", TEXT(lane->class_name), "worker", worker, "drive",
-		(int)lane->drive_index, "durability", NAME_OF(durability_names, lane->durability),
-		"state", NAME_OF(lane_state_names, SL_LOAD(lane->state)), "in_flight_max",
-		(int)lane->in_flight_max, "epoch", COUNT(lane->epoch), "recovered_events",
-		COUNT(lane->recovered_events), "recovered_batches", COUNT(lane->recovered_batches),
-		"recovery_us", COUNT(lane->recovery_us));
-}
-
-static json_t *stream_status(const struct sl_shm *shm, uint32_t index)
-{
-	const struct sl_shm_stream *stream = &shm->streams[index];
-
-	return json_pack("{s:o, s:i, s:i, s:i, s:i}", "stream", TEXT(stream->name), "udp_port",
-		(int)stream->udp_port, "partitions", (int)stream->partition_count,
-		"first_partition", (int)stream->first_partition, "class", (int)stream->class_index);
-}
-
-json_t *sl_stats_json_status(const struct sl_shm *shm)
-{
-	const struct sl_shm_header *header = shm->header;
-
-	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "state",
-		NAME_OF(state_names, SL_LOAD(header->state)), "pid", (int)header->pid, "version",
-		TEXT(header->program_version), "store", TEXT(header->store_path), "config",
-		TEXT(header->config_path), "start_ns", COUNT(header->start_ns), "heartbeat_ns",
-		COUNT(header->heartbeat_ns), "clock_steps", COUNT(header->clock_step_count),
-		"ports", array_json(shm, header->port_count, port_status), "lcores",
-		array_json(shm, header->lcore_count, lcore_status), "lanes",
-		array_json(shm, header->lane_count, lane_status), "streams",
-		array_json(shm, header->stream_count, stream_status));
 }
 
 // ---- stats
@@ -277,7 +174,7 @@ static json_t *lane_stats(const struct sl_shm *shm, uint32_t index)
 
 	json_t *object = json_pack(
 		"{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-		"lane", (int)lane->lane, "state", NAME_OF(lane_state_names, SL_LOAD(lane->state)),
+		"lane", (int)lane->lane, "state", sl_stats_json_lane_state(SL_LOAD(lane->state)),
 		"in_flight", (json_int_t)SL_LOAD(lane->in_flight), "segment", COUNT(lane->segment),
 		"position", COUNT(lane->position), "batch_number", COUNT(lane->batch_number),
 		"watermark_number", COUNT(lane->watermark_number), "durable_mark",
@@ -365,12 +262,12 @@ json_t *sl_stats_json_stats(const struct sl_shm *shm)
 		json_t *value;
 	} members[] = {
 		{"totals", sl_stats_json_totals(shm)},
-		{"rx", array_json(shm, header->lcore_count, rx_stats)},
-		{"workers", array_json(shm, header->lcore_count, worker_stats)},
-		{"rings", array_json(shm, header->ring_count, ring_stats)},
-		{"ports", array_json(shm, header->port_count, port_stats)},
-		{"lanes", array_json(shm, header->lane_count, lane_stats)},
-		{"drives", array_json(shm, header->drive_count, drive_stats)},
+		{"rx", sl_stats_json_array(shm, header->lcore_count, rx_stats)},
+		{"workers", sl_stats_json_array(shm, header->lcore_count, worker_stats)},
+		{"rings", sl_stats_json_array(shm, header->ring_count, ring_stats)},
+		{"ports", sl_stats_json_array(shm, header->port_count, port_stats)},
+		{"lanes", sl_stats_json_array(shm, header->lane_count, lane_stats)},
+		{"drives", sl_stats_json_array(shm, header->drive_count, drive_stats)},
 		{"stages", sl_stats_json_stages(shm)},
 		{"latency", sl_stats_json_latency(shm)},
 	};
@@ -385,7 +282,7 @@ json_t *sl_stats_json_stats(const struct sl_shm *shm)
 	return stats;
 }
 
-// ---- drops, partitions, ledger, report
+// ---- drops, partitions
 
 static json_t *drop_reason(const struct sl_shm *shm, uint32_t index)
 {
@@ -400,7 +297,7 @@ static json_t *drop_reason(const struct sl_shm *shm, uint32_t index)
 json_t *sl_stats_json_drops(const struct sl_shm *shm)
 {
 	return json_pack("{s:o, s:I, s:I}", "reasons",
-		array_json(shm, SL_DROP_REASON_COUNT, drop_reason), "dropped_frames",
+		sl_stats_json_array(shm, SL_DROP_REASON_COUNT, drop_reason), "dropped_frames",
 		(json_int_t)drop_unit_sum(shm, SL_DROP_UNIT_FRAME), "dropped_events",
 		(json_int_t)drop_unit_sum(shm, SL_DROP_UNIT_EVENT));
 }
@@ -428,59 +325,6 @@ static json_t *stream_partitions(const struct sl_shm *shm, uint32_t index)
 
 json_t *sl_stats_json_partitions(const struct sl_shm *shm)
 {
-	return json_pack(
-		"{s:o}", "streams", array_json(shm, shm->header->stream_count, stream_partitions));
-}
-
-json_t *sl_stats_json_ledger_line(const struct sl_ledger_line *line)
-{
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:b}", "name", line->name,
-		"unit", line->unit, "left_text", line->left_text, "left",
-		(json_int_t)line->left.high, "left_low", (json_int_t)line->left.low, "right_text",
-		line->right_text, "right", (json_int_t)line->right.high, "right_low",
-		(json_int_t)line->right.low, "ok", (int)line->ok);
-}
-
-json_t *sl_stats_json_ledger(const struct sl_ledger *ledger)
-{
-	json_t *lines = json_array();
-
-	for (size_t i = 0; i < ledger->line_count; i++) {
-		if (json_array_append_new(lines, sl_stats_json_ledger_line(&ledger->lines[i])) !=
-			0) {
-			json_decref(lines);
-			return NULL;
-		}
-	}
-	return json_pack("{s:b, s:o}", "ok", (int)sl_ledger_holds(ledger), "identities", lines);
-}
-
-json_t *sl_stats_json_report(const struct sl_shm *shm, const struct sl_ledger *ledger)
-{
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "status", sl_stats_json_status(shm), "stats",
-		sl_stats_json_stats(shm), "drops", sl_stats_json_drops(shm), "partitions",
-		sl_stats_json_partitions(shm), "ledger", sl_stats_json_ledger(ledger));
-}
-
-int sl_stats_json_write(const json_t *document, const char *path, struct sl_err *err)
-{
-	char temp_path[SL_PATH_BYTES_MAX + 32];
-
-	int written = snprintf(temp_path, sizeof(temp_path), "%s.%d.tmp", path, (int)getpid());
-	if (written < 0 || (size_t)written >= sizeof(temp_path))
-		return sl_err_set(err, -ENAMETOOLONG, "%s: path is longer than %d bytes", path,
-			SL_PATH_BYTES_MAX);
-	if (json_dump_file(document, temp_path, JSON_INDENT(2)) != 0) {
-		int code = errno == 0 ? -EIO : -errno;
-		unlink(temp_path);
-		return sl_err_set(err, code,
-			"%s: cannot write: %s; choose a path in a writable folder", path,
-			strerror(-code));
-	}
-	if (rename(temp_path, path) != 0) {
-		int code = -errno;
-		unlink(temp_path);
-		return sl_err_set(err, code, "%s: cannot be replaced: %s", path, strerror(-code));
-	}
-	return 0;
+	return json_pack("{s:o}", "streams",
+		sl_stats_json_array(shm, shm->header->stream_count, stream_partitions));
 }

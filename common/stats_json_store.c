@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // The store at work: its drives and lanes, as `sluicectl store status` shows them.
-#include "stats_json.h"
+#include "stats_json_internal.h"
 
 #include "latency.h"
-#include "shm.h"
 
 #include <string.h>
-
-#define COUNT(word) ((json_int_t)SL_LOAD(word))
 
 // The members of the tables of status and stats that belong to one lane.
 static const char *const status_keys[] = {
@@ -25,8 +22,7 @@ static const char *breaker_name(uint32_t breaker)
 		[SL_BREAKER_HALF_OPEN] = "half_open",
 	};
 
-	// Words in the segment come from another process.
-	return breaker < SL_ARRAY_COUNT(names) ? names[breaker] : "unknown";
+	return NAME_OF(names, breaker);
 }
 
 json_t *sl_stats_json_with_errors(json_t *object, const struct sl_shm_lane *lane)
