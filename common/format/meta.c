@@ -65,6 +65,7 @@ int sl_store_meta_read(struct sl_store_meta *meta, const char *store_path, struc
 		header->lane_count, header->partition_count);
 	if (result < 0) {
 		sl_meta_slots_free(&slots);
+		sl_store_meta_free(meta);
 		return sl_err_set(err, result, "%s: no memory for its tables", store_path);
 	}
 	meta->header = *header;
@@ -109,6 +110,11 @@ int sl_store_meta_write(struct sl_store_meta *meta, const char *store_path, stru
 		memcpy(header, slot, sizeof(*header));
 	free(slot);
 	return result;
+}
+
+int sl_store_meta_settle(const char *store_path, struct sl_err *err)
+{
+	return sl_meta_slots_settle(&store_kind, store_path, err);
 }
 
 // New records are zeroed. Always at least one record, so that no table is NULL.

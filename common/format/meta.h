@@ -26,12 +26,12 @@ static inline uint32_t sl_store_meta_path_count(const struct sl_store_meta *meta
 
 // Reads STORE/store.meta, one path's copy: the valid slot of the higher generation. Returns 0;
 // -ENOENT without a file; -EPROTO for an unknown version (never overwritten); -EBADMSG when no slot
-// is valid; err is filled. The caller owns *meta.
+// is valid; err is filled. The caller owns *meta, which is empty after an error.
 int sl_store_meta_read(struct sl_store_meta *meta, const char *store_path, struct sl_err *err);
 
 // Writes meta with generation + 1 into the slot of the lower generation, then fdatasync (and fsync
-// of the directory when the file was created). Updates meta->header.generation. The other slot is
-// never touched, so a torn write leaves the old state.
+// of the directory when the file was created). Updates meta->header.generation. The other slot
+// keeps its bytes, and is settled first, so a torn write leaves the old state.
 int sl_store_meta_write(struct sl_store_meta *meta, const char *store_path, struct sl_err *err);
 
 // One path of a store, for a write of all copies.
@@ -45,8 +45,9 @@ struct sl_store_meta_place {
 int sl_store_meta_write_all(struct sl_store_meta *meta, const struct sl_store_meta_place *places,
 	uint32_t place_count, struct sl_err *err);
 
-// fdatasync of a copy that is to be relied on: who wrote it may have been killed before its flush.
-int sl_store_meta_flush(const char *store_path, struct sl_err *err);
+// The newest slot of a copy that is to be relied on, written again and flushed: who wrote it may
+// have been killed before its flush, and a flush that failed has left it in doubt.
+int sl_store_meta_settle(const char *store_path, struct sl_err *err);
 
 // Resizes the tables to the counts given (new records zeroed, old ones kept) and sets the header's
 // counts. -ENOMEM.

@@ -2,12 +2,6 @@
 // The copies of store.meta on several paths.
 #include "format/meta.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 int sl_store_meta_write_all(struct sl_store_meta *meta, const struct sl_store_meta_place *places,
 	uint32_t place_count, struct sl_err *err)
 {
@@ -30,21 +24,4 @@ int sl_store_meta_write_all(struct sl_store_meta *meta, const struct sl_store_me
 	}
 	meta->header.generation = written;
 	return result;
-}
-
-int sl_store_meta_flush(const char *store_path, struct sl_err *err)
-{
-	char path[SL_PATH_BYTES_MAX + sizeof(SL_STORE_META_NAME) + 1];
-	int result = 0;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", store_path, SL_STORE_META_NAME);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fdatasync(fd) < 0)
-		result = -errno;
-	if (fd >= 0)
-		close(fd);
-	if (result < 0)
-		return sl_err_set(err, result, "cannot flush %s: %s", path, strerror(-result));
-	return 0;
 }

@@ -39,3 +39,9 @@ int sl_meta_slots_judge(enum sl_meta_slot_state states[SL_META_SLOT_COUNT],
 // the slot that is not the newest valid one, and flushes it. Fills crc and generation in slot.
 int sl_meta_slots_write(const struct sl_meta_kind *kind, const char *directory, char *slot,
 	size_t bytes, struct sl_err *err);
+
+// Writes the newest slot again and flushes it: after a flush that failed, what a read shows may be
+// nowhere but in a cache, and the next flush says that all is well. Returns 0 or a negative errno
+// with err.
+int sl_meta_slots_settle(
+	const struct sl_meta_kind *kind, const char *directory, struct sl_err *err);

@@ -241,7 +241,51 @@ static int sync_directory(const char *directory)
 	return result;
 }
 
-// Chooses the slot that may be overwritten and the generation to write: never the newest valid one.
+// Before the other slot goes. A slot that fits in a sector needs none of it: after a crash it is
+// what it was or what it is.
+static int settle_newest(
+	int fd, const struct sl_meta_kind *kind, const struct sl_meta_slots *slots, int newest)
+{
+	int result;
+
+	if (kind->covered_bytes != 0)
+		return 0;
+	result = write_all(fd, slots->bytes[newest], covered_bytes(kind, slots->bytes[newest]),
+		(uint64_t)newest * kind->slot_bytes);
+	return result == 0 && fdatasync(fd) < 0 ? -errno : result;
+}
+
+int sl_meta_slots_settle(const struct sl_meta_kind *kind, const char *directory, struct sl_err *err)
+{
+	char path[SL_PATH_BYTES_MAX];
+	struct sl_meta_slots slots;
+	int result = meta_path(path, directory, kind, err);
+	int fd;
+
+	if (result < 0)
+		return result;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		result = -errno;
+		return sl_err_set(err, result, "cannot open %s: %s", path, strerror(-result));
+	}
+	result = slots_read(&slots, kind, fd, err);
+	if (result == 0) {
+		result = slots_newest(&slots, kind, err);
+		if (result >= 0) {
+			result = settle_newest(fd, kind, &slots, result);
+			if (result < 0)
+				sl_err_set(err, result, "cannot write %s again: %s", path,
+					strerror(-result));
+		}
+		sl_meta_slots_free(&slots);
+	}
+	close(fd);
+	return result;
+}
+
+// Chooses the slot that may be overwritten and the generation to write: never the newest valid one,
+// which is on the disk then.
 static int choose_slot(
 	int fd, const struct sl_meta_kind *kind, uint64_t *generation, struct sl_err *err)
 {
@@ -257,6 +301,10 @@ static int choose_slot(
 	} else if (newest >= 0) {
 		target = 1 - newest;
 		*generation = SL_MAX(*generation, slots.generations[newest]);
+		result = settle_newest(fd, kind, &slots, newest);
+		if (result < 0)
+			target = sl_err_set(err, result, "cannot write %s again: %s", kind->name,
+				strerror(-result));
 	}
 	sl_meta_slots_free(&slots);
 	return target;

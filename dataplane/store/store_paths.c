@@ -308,7 +308,7 @@ static int open_found(struct sl_store *store, struct search *search, struct sl_e
 		return create_store(store, err);
 	result = take_copies(store, search, newest, err);
 	if (result == 0)
-		result = sl_store_meta_flush(newest->path, err);
+		result = sl_store_meta_settle(newest->path, err);
 	if (result != 0)
 		return result;
 	store->meta = newest->meta;

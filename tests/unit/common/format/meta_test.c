@@ -77,6 +77,56 @@ static void a_store_meta_comes_back_as_written(void)
 	remove_directory();
 }
 
+// The second block of a slot of make_store_meta(): zeros. Punched out it reads as before, and is
+// there again only where the slot has been written again.
+#define ZERO_POSITION SL_BLOCK_BYTES
+
+static void punch(void)
+{
+	int fd = open(store_file, O_RDWR);
+
+	CU_ASSERT_EQUAL(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, ZERO_POSITION,
+				SL_BLOCK_BYTES),
+		0);
+	CU_ASSERT_EQUAL(lseek(fd, ZERO_POSITION, SEEK_HOLE), ZERO_POSITION);
+	close(fd);
+}
+
+static bool is_written_again(void)
+{
+	int fd = open(store_file, O_RDONLY);
+	off_t data = lseek(fd, ZERO_POSITION, SEEK_DATA);
+
+	close(fd);
+	return data == ZERO_POSITION;
+}
+
+static void the_newest_slot_is_written_again_before_it_is_built_on(void)
+{
+	struct sl_store_meta meta, back;
+	struct sl_err err = {0};
+
+	make_directory();
+	make_store_meta(&meta);
+	CU_ASSERT_EQUAL(sl_store_meta_settle(directory, &err), -ENOENT);
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_write(&meta, directory, &err), 0);
+	punch();
+	CU_ASSERT_EQUAL(sl_store_meta_settle(directory, &err), 0);
+	CU_ASSERT(is_written_again());
+	punch();
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_write(&meta, directory, &err), 0); // the other slot
+	CU_ASSERT(is_written_again());
+	punch(); // not the newest any more
+	CU_ASSERT_EQUAL(sl_store_meta_settle(directory, &err), 0);
+	CU_ASSERT_FALSE(is_written_again());
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_read(&back, directory, &err), 0);
+	CU_ASSERT_EQUAL(back.header.generation, 2);
+	CU_ASSERT_EQUAL(memcmp(&back.header, &meta.header, sizeof(meta.header)), 0);
+	sl_store_meta_free(&back);
+	sl_store_meta_free(&meta);
+	remove_directory();
+}
+
 static void resizing_keeps_old_records_and_zeroes_new_ones(void)
 {
 	struct sl_store_meta meta;
@@ -265,6 +315,7 @@ static void counts_beyond_the_limits_are_damage(void)
 
 static const struct sl_test tests[] = {
 	SL_TEST(a_store_meta_comes_back_as_written),
+	SL_TEST(the_newest_slot_is_written_again_before_it_is_built_on),
 	SL_TEST(resizing_keeps_old_records_and_zeroes_new_ones),
 	SL_TEST(writes_alternate_and_the_higher_generation_wins),
 	SL_TEST(a_torn_slot_leaves_the_older_one),
