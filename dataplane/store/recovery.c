@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // The order binds (docs/format.md, "Recovery"): lock, epoch, scan, verdict; only then is anything
-// touched: void segments go, the previous segment gets its footer, the tail becomes durable.
+// touched: void segments go, the tail is written again, the previous segment gets its footer, the
+// tail becomes durable.
 #include "store/recovery_internal.h"
 
 #include "fault.h"

@@ -128,6 +128,8 @@ int sl_recovery_finish(struct sl_recoverer *r)
 		// True at once: all of it is flushed below or was sealed.
 		recovery->chain.durable_mark = reach->last_number;
 	}
+	if (result == 0)
+		result = sl_recovery_rewrite(r);
 	for (uint32_t i = r->tail_index; result == 0 && !is_end_sealed && i < r->end_index; i++)
 		result = close_before(r, i);
 	if (result == 0 && !is_end_sealed)

@@ -45,7 +45,8 @@ static void extend(struct sl_recovery_reach *reach, const struct sl_batch_header
 	reach->epoch = batch->epoch;
 }
 
-static int take_batch(struct sl_recoverer *r, const struct sl_batch_header *batch, const char *path)
+static int take_batch(struct sl_recoverer *r, const struct sl_batch_header *batch,
+	const struct sl_lane_reader *reader)
 {
 	struct sl_recovery_reach *reach;
 	int result = find_segment(r, batch->segment);
@@ -57,17 +58,19 @@ static int take_batch(struct sl_recoverer *r, const struct sl_batch_header *batc
 		sl_err_set(r->err, -EUCLEAN,
 			"%s: batch %" PRIu64 " at position %" PRIu64
 			" stands where the segment's checkpoint must be",
-			path, batch->number, batch->position);
+			reader->file->path, batch->number, batch->position);
 		return sl_recovery_corrupt(r);
 	}
 	result = sl_recovery_states_apply(&r->states, batch, r->err);
 	if (result == -EUCLEAN) {
-		sl_err_prefix(r->err, "%s at position %" PRIu64, path, batch->position);
+		sl_err_prefix(
+			r->err, "%s at position %" PRIu64, reader->file->path, batch->position);
 		return sl_recovery_corrupt(r);
 	}
 	if (result < 0)
 		return result;
 	extend(reach, batch);
+	sl_recovery_note_place(r, batch, reader->mark_max);
 	r->time_last_ns = SL_MAX(r->time_last_ns, batch->time_last_ns);
 	if (batch->kind == SL_BATCH_CHECKPOINT && (batch->flags & SL_BATCH_FLAG_CHECKPOINT_END)) {
 		reach->has_whole_head = true;
@@ -111,7 +114,7 @@ static int walk(struct sl_recoverer *r, struct sl_lane_reader *reader)
 			result = sl_lane_reader_damage(
 				reader, "runs that do not add up to the table", r->err);
 		else
-			result = take_batch(r, batch, reader->file->path);
+			result = take_batch(r, batch, reader);
 		if (result < 0)
 			break;
 	}
@@ -127,6 +130,7 @@ static int scan(struct sl_recoverer *r, uint32_t first)
 	r->recovery->event_count = r->recovery->batch_count = 0;
 	r->current_index = r->end_index = SL_RECOVERY_NO_INDEX;
 	memset(r->reaches, 0, r->entry_count * sizeof(*r->reaches));
+	r->unsure.number = r->unsure_later.number = 0;
 	if (result == 0 && first > 0)
 		result = seed(r, &reader, r->entries[first - 1].number);
 	if (result == 0 && first < r->entry_count) {
@@ -136,6 +140,7 @@ static int scan(struct sl_recoverer *r, uint32_t first)
 	}
 	r->epoch_max = SL_MAX(r->epoch_max, SL_MAX(reader.epoch_max, reader.last_epoch));
 	r->recovery->torn_bytes = reader.ahead.byte_count;
+	r->mark = reader.mark_max;
 	sl_lane_reader_close(&reader);
 	return result;
 }

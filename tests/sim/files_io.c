@@ -52,7 +52,7 @@ SIM_WRAP(ssize_t, pwrite64, int fd, const void *data, size_t bytes, off_t positi
 	sim_call();
 	fails = sim_weather_strikes(SIM_WEATHER_PWRITE) ||
 		sim_weather_drive_is_broken(file->inode->drive);
-	sim_oracle_see_write(data, bytes);
+	sim_oracle_see_write(file->inode, (uint64_t)position, data, bytes);
 	sim_inode_write(file->inode, (uint64_t)position, data,
 		fails ? sim_below(bytes / 512 + 1) * 512 : bytes);
 	return fails ? refuse(EIO) : (ssize_t)bytes;

@@ -2,6 +2,7 @@
 #include "oracle.h"
 
 #include "bounds.h"
+#include "disk.h"
 #include "format/log_format.h"
 #include "memory.h"
 #include "shm.h"
@@ -267,7 +268,26 @@ static void see_store_meta(const struct sl_store_meta_header *header)
 	memset(lanes, 0, sizeof(lanes));
 }
 
-void sim_oracle_see_write(const void *data, uint64_t bytes)
+static bool stands_there(
+	const struct sim_inode *inode, uint64_t position, const char *data, uint64_t bytes)
+{
+	char there[SL_BLOCK_BYTES];
+
+	while (bytes > 0) {
+		uint64_t part = SL_MIN(bytes, sizeof(there));
+
+		if (sim_inode_read(inode, position, there, part) < part ||
+			memcmp(there, data, part) != 0)
+			return false;
+		position += part;
+		data += part;
+		bytes -= part;
+	}
+	return true;
+}
+
+void sim_oracle_see_write(
+	const struct sim_inode *inode, uint64_t position, const void *data, uint64_t bytes)
 {
 	const struct sl_batch_header *header = data;
 
@@ -275,7 +295,7 @@ void sim_oracle_see_write(const void *data, uint64_t bytes)
 		header_magic(data) == SL_STORE_META_MAGIC)
 		see_store_meta(data);
 	if (bytes < SL_BLOCK_BYTES || header->magic != SL_BATCH_MAGIC ||
-		header->lane >= SL_LANE_COUNT_MAX)
+		header->lane >= SL_LANE_COUNT_MAX || stands_there(inode, position, data, bytes))
 		return;
 	if (header->epoch < lanes[header->lane].epoch ||
 		(header->epoch == lanes[header->lane].epoch && life != lanes[header->lane].life))

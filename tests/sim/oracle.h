@@ -10,6 +10,7 @@
 
 #define SIM_PARTITION_COUNT_MAX 64
 
+struct sim_inode;
 struct sl_shm_partition;
 struct sl_store;
 
@@ -68,5 +69,7 @@ void sim_oracle_power_cut(void);
 
 void sim_oracle_next_life(void);
 
-// Anything that goes to the drive: batches are looked at.
-void sim_oracle_see_write(const void *data, uint64_t bytes);
+// Anything that goes to the drive: batches are looked at, but for those that stand there already,
+// to the last byte.
+void sim_oracle_see_write(
+	const struct sim_inode *inode, uint64_t position, const void *data, uint64_t bytes);

@@ -228,7 +228,7 @@ static int ring_submit(struct sl_io *io)
 		if (file == NULL)
 			return -EBADF;
 		file->reference_count++;
-		sim_oracle_see_write(request->data, request->bytes);
+		sim_oracle_see_write(file->inode, request->position, request->data, request->bytes);
 		ring->submitted[ring->submitted_count] = request;
 		ring->writes[ring->submitted_count++] = sim_write_begin(
 			file, request->position, request->data, request->bytes, request->sync);

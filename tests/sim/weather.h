@@ -11,7 +11,7 @@ enum sim_weather_kind {
 	SIM_WEATHER_OPEN, // EMFILE
 	SIM_WEATHER_READ, // EIO
 	SIM_WEATHER_PWRITE, // EIO; part of it may have landed
-	SIM_WEATHER_FLUSH, // EIO; what it was to cover is in doubt for good
+	SIM_WEATHER_FLUSH, // EIO; what it was to cover is in doubt until it is written again
 	SIM_WEATHER_FALLOCATE, // ENOSPC
 	SIM_WEATHER_NAMES, // EIO from rename, unlink, mkdir
 	SIM_WEATHER_RING_ERROR, // EIO of a write of the ring; part of it may have landed
