@@ -5,6 +5,7 @@
 #include "log.h"
 #include "store/keeper_internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,29 +126,46 @@ void sl_keeper_expire(struct sl_keeper *keeper)
 	}
 }
 
+// A flush that has failed says nothing, and the next one might say that all is well: the lane goes
+// on elsewhere, or fails.
+static bool flush_segment(struct sl_kept_lane *kept, uint64_t number)
+{
+	struct sl_lane *lane = kept->config.lane;
+	char path[SL_PATH_BYTES_MAX];
+	int fd, error = 0;
+
+	if (SL_LOAD(lane->seal_error) != 0 ||
+		sl_segment_path(path, kept->config.path, number, NULL) < 0)
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (fdatasync(fd) != 0)
+		error = -errno;
+	close(fd);
+	if (error == 0)
+		return true;
+	sl_log_error("store", "lane %u: cannot flush segment %lu: %s", lane->lane, number,
+		strerror(-error));
+	SL_STORE_RELEASE(lane->seal_error, error);
+	return false;
+}
+
 // The last sealed segment of a lane in use may go once the one behind it is on stable storage with
 // its checkpoint, which then says alone where the lane's partitions go on.
 static bool successor_is_settled(struct sl_kept_lane *kept)
 {
 	uint64_t settled = SL_LOAD_ACQUIRE(kept->config.lane->settled_segment);
-	char path[SL_PATH_BYTES_MAX];
-	bool is_synced;
-	int fd;
 
 	if (settled <= kept->sealed[0].number)
 		return false;
 	if (settled == kept->synced_segment)
 		return true;
-	if (sl_segment_path(path, kept->config.path, settled, NULL) < 0)
-		return false;
 	// A class below durable writes without flushing.
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	is_synced = fd >= 0 && fdatasync(fd) == 0;
-	if (fd >= 0)
-		close(fd);
-	if (is_synced)
-		kept->synced_segment = settled;
-	return is_synced;
+	if (kept->config.lane->durability != SL_DURABILITY_DURABLE && !flush_segment(kept, settled))
+		return false;
+	kept->synced_segment = settled;
+	return true;
 }
 
 void sl_keeper_expire_aged(struct sl_keeper *keeper, uint64_t now_ns)

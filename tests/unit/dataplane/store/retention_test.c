@@ -193,6 +193,35 @@ static void the_last_sealed_segment_of_a_live_lane_goes_once_the_next_one_is_set
 	remove_all();
 }
 
+// /dev/zero opens, and cannot be flushed. The second flush would say that all is well.
+static void a_segment_whose_successor_cannot_be_flushed_stays_for_good(void)
+{
+	struct sl_lane lane = {0};
+	char path[SL_PATH_BYTES_MAX + 32];
+
+	make_lanes((const uint16_t[LANE_COUNT]){0, 1, 1});
+	make_segment(0, 1, 10 * SL_NS_PER_S);
+	store.lanes[0].lane = &lane;
+	make_keeper(0, 0);
+	store.keeper->config.retention_age_s[0] = 1;
+	lane.settled_segment = 2;
+	snprintf(path, sizeof(path), "%s/0000000000000002.seg", store.lanes[0].path);
+	CU_ASSERT_EQUAL_FATAL(symlink("/dev/zero", path), 0);
+	sl_keeper_expire_aged(store.keeper, 100 * SL_NS_PER_S);
+	CU_ASSERT(exists(0, 1));
+	CU_ASSERT_EQUAL(lane.seal_error, -EINVAL);
+	CU_ASSERT_EQUAL_FATAL(unlink(path), 0);
+	CU_ASSERT_EQUAL_FATAL(symlink("0000000000000001.seg", path), 0);
+	sl_keeper_expire_aged(store.keeper, 100 * SL_NS_PER_S);
+	CU_ASSERT(exists(0, 1));
+	lane.seal_error = 0; // and a durable lane has no need of it
+	lane.durability = SL_DURABILITY_DURABLE;
+	CU_ASSERT_EQUAL_FATAL(unlink(path), 0);
+	sl_keeper_expire_aged(store.keeper, 100 * SL_NS_PER_S);
+	CU_ASSERT_FALSE(exists(0, 1));
+	remove_all();
+}
+
 static void a_trimmed_segment_counts_for_what_it_takes(void)
 {
 	struct sl_err err = {0};
@@ -268,6 +297,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(segments_that_are_not_sealed_count_and_stay),
 	SL_TEST(segments_whose_last_event_is_too_old_go_lane_by_lane),
 	SL_TEST(the_last_sealed_segment_of_a_live_lane_goes_once_the_next_one_is_settled),
+	SL_TEST(a_segment_whose_successor_cannot_be_flushed_stays_for_good),
 	SL_TEST(a_trimmed_segment_counts_for_what_it_takes),
 	SL_TEST(a_segment_that_cannot_be_removed_is_said_once),
 };
