@@ -18,8 +18,6 @@
 #define SL_PARTITION_COUNT_MAX 65536 // store-wide: partition numbers have 16 bits
 #define SL_NAME_BYTES_MAX 64 // stream and class names, with the terminating zero
 #define SL_PATH_BYTES_MAX 1024 // store and runtime paths, with the terminating zero
-// Design: one ring for each (RX lcore, partition) up to 64, beyond that partitions share them.
-#define SL_RING_COUNT_MAX 64
 
 #define SL_BATCH_BYTES_MIN (64 * 1024)
 #define SL_BATCH_BYTES_MAX (4 * 1024 * 1024)

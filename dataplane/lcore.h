@@ -54,7 +54,7 @@ struct sl_worker_ring {
 struct sl_worker {
 	// Const after start.
 	const struct sl_clock *clock;
-	struct sl_worker_ring rings[SL_LCORE_COUNT_MAX * SL_RING_COUNT_MAX];
+	struct sl_worker_ring rings[SL_LCORE_COUNT_MAX];
 	uint32_t ring_count;
 	struct sl_lane *lanes[SL_WORKER_LANE_COUNT_MAX]; // those that exist, dense
 	uint32_t lane_count;

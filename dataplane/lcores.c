@@ -59,13 +59,13 @@ static int make_uring(struct sl_dataplane *dataplane, struct sl_worker *worker,
 	return 0;
 }
 
-static struct rte_ring *make_ring(
-	const struct sl_dataplane *dataplane, uint32_t rx_index, uint32_t ring, struct sl_err *err)
+static struct rte_ring *make_ring(const struct sl_dataplane *dataplane, uint32_t rx_index,
+	uint32_t worker_index, struct sl_err *err)
 {
 	char name[RTE_RING_NAMESIZE];
 	struct rte_ring *made;
 
-	snprintf(name, sizeof(name), "rx%u-ring%u", rx_index, ring);
+	snprintf(name, sizeof(name), "rx%u-worker%u", rx_index, worker_index);
 	// The exact size: all entries are usable, as the memory plan counted them.
 	made = rte_ring_create_elem(name, sizeof(struct sl_event), dataplane->memory.ring_entries,
 		SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
@@ -90,21 +90,20 @@ static int connect_rings(struct sl_dataplane *dataplane, struct sl_lcore *lcore,
 {
 	struct sl_dispatch *dispatch = &lcore->rx->dispatch;
 
-	for (uint32_t ring = 0; ring < dataplane->steer->ring_count; ring++) {
-		uint32_t worker_index = dataplane->steer->worker_by_ring[ring];
-		struct sl_lcore *consumer = lcore_of_worker(dataplane, worker_index);
-		struct sl_shm_ring *shm_ring = &dispatch->shm_rings[ring];
+	for (uint32_t w = 0; w < dataplane->steer->ring_count; w++) {
+		struct sl_lcore *consumer = lcore_of_worker(dataplane, w);
+		struct sl_shm_ring *shm_ring = &dispatch->shm_rings[w];
 
 		shm_ring->rx_index = rx_index;
-		shm_ring->worker_index = worker_index;
+		shm_ring->worker_index = w;
 		if (consumer == lcore)
 			continue;
-		dispatch->rings[ring] = make_ring(dataplane, rx_index, ring, err);
-		if (dispatch->rings[ring] == NULL)
+		dispatch->rings[w] = make_ring(dataplane, rx_index, w, err);
+		if (dispatch->rings[w] == NULL)
 			return err->code;
 		shm_ring->entry_count = dataplane->memory.ring_entries;
 		consumer->worker->rings[consumer->worker->ring_count++] =
-			(struct sl_worker_ring){.ring = dispatch->rings[ring], .shm = shm_ring};
+			(struct sl_worker_ring){.ring = dispatch->rings[w], .shm = shm_ring};
 	}
 	return 0;
 }
@@ -277,7 +276,7 @@ void sl_lcores_free(struct sl_dataplane *dataplane)
 	for (uint32_t i = 0; i < dataplane->layout.lcore_count; i++) {
 		struct sl_lcore *lcore = &dataplane->lcores[i];
 
-		for (uint32_t r = 0; lcore->rx != NULL && r < SL_RING_COUNT_MAX; r++)
+		for (uint32_t r = 0; lcore->rx != NULL && r < SL_LCORE_COUNT_MAX; r++)
 			rte_ring_free(lcore->rx->dispatch.rings[r]);
 		for (uint32_t l = 0; lcore->worker != NULL && l < lcore->worker->lane_count; l++)
 			lcore->worker->lanes[l]->gaps = NULL;

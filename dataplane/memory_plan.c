@@ -13,7 +13,7 @@
 
 #define RING_ENTRIES_MIN 64u
 #define RING_ENTRIES_MAX \
-	16384u // what a worker can be behind without being too slow: 1 ms at line rate
+	32768u // what a worker can be behind without being too slow: 2 ms at line rate
 #define RING_OVERHEAD_BYTES 512u
 
 static void SL_PRINTF(5, 6) add_item(struct sl_memory_plan *plan, const char *name,
@@ -60,12 +60,12 @@ static uint32_t mbufs_outside_rings(const struct sl_config *config, const struct
 }
 
 // Rings between lcores: none when one lcore does everything.
-static uint32_t shared_ring_count(const struct sl_layout *layout, uint32_t partitions)
+static uint32_t rings_of_rx(const struct sl_layout *layout)
 {
 	bool is_alone =
 		layout->rx_count == 1 && layout->worker_count == 1 && layout->lcore_count == 1;
 
-	return is_alone ? 0 : SL_MIN(partitions, (uint32_t)SL_RING_COUNT_MAX);
+	return is_alone ? 0 : layout->worker_count;
 }
 
 static int plan_mbufs(struct sl_memory_plan *plan, const struct sl_config *config,
@@ -88,8 +88,8 @@ static int plan_mbufs(struct sl_memory_plan *plan, const struct sl_config *confi
 	if (plan->ring_entries < (config->memory.ring_entries == 0 ? RING_ENTRIES_MIN : 2) ||
 		(uint64_t)plan->ring_entries * ring_total > left)
 		return sl_err_set(err, -EINVAL,
-			"%s:%u: memory: %u rings of %u entries and %u mbufs in descriptors and caches exceed mbufs '%u', so one slow worker could starve the ports; set mbufs to at least %u, or ring_entries lower",
-			config->path, config->memory.line, ring_total,
+			"%s:%u: memory: %u ring%s of %u entries and %u mbufs in descriptors and caches exceed mbufs '%u', so one slow worker could starve the ports; set mbufs to at least %u, or ring_entries lower",
+			config->path, config->memory.line, ring_total, ring_total == 1 ? "" : "s",
 			SL_MAX(plan->ring_entries, RING_ENTRIES_MIN), held, plan->mbuf_count,
 			held + ring_total * SL_MAX(plan->ring_entries, RING_ENTRIES_MIN));
 	return 0;
@@ -119,7 +119,7 @@ int sl_memory_plan_make(struct sl_memory_plan *plan, const struct sl_config *con
 
 	memset(plan, 0, sizeof(*plan));
 	plan->mbuf_count = config->memory.mbuf_count;
-	plan->ring_count = shared_ring_count(layout, partitions);
+	plan->ring_count = rings_of_rx(layout);
 	for (uint32_t i = 0; i < config->port_count; i++)
 		plan->mbuf_data_bytes =
 			SL_MAX(plan->mbuf_data_bytes, sl_port_data_bytes(&config->ports[i]));
@@ -131,7 +131,7 @@ int sl_memory_plan_make(struct sl_memory_plan *plan, const struct sl_config *con
 	add_item(plan, "rings", true,
 		(uint64_t)layout->rx_count * plan->ring_count *
 			(plan->ring_entries * sizeof(struct sl_event) + RING_OVERHEAD_BYTES),
-		"%u RX lcores x %u rings of %u events", layout->rx_count, plan->ring_count,
+		"%u RX lcores x %u workers, rings of %u events", layout->rx_count, plan->ring_count,
 		plan->ring_entries);
 	add_item(plan, "lcores", true,
 		layout->rx_count * sizeof(struct sl_rx) +

@@ -83,17 +83,17 @@ uint32_t sl_dispatch_burst(struct sl_dispatch *dispatch, struct sl_burst *burst)
 	for (uint32_t i = 0; i < burst->count; i++) {
 		const struct sl_datagram *datagram = &burst->datagrams[i];
 		struct sl_event event = make_event(burst->mbufs[i], datagram);
+		uint8_t worker;
 
 		bytes += datagram->payload_bytes;
 		sl_mbuf_set_receive_ns(event.mbuf, burst->receive_ns);
-		if (steer->worker_by_partition[event.partition] == dispatch->own_worker) {
+		worker = steer->worker_by_partition[event.partition];
+		if (worker == dispatch->own_worker) {
 			dispatch->direct[direct_count++] = event;
 		} else {
-			uint8_t ring = steer->ring_by_partition[event.partition];
-
-			if (dispatch->staged_count[ring] == 0)
-				touched[touched_count++] = ring;
-			dispatch->staged[ring][dispatch->staged_count[ring]++] = event;
+			if (dispatch->staged_count[worker] == 0)
+				touched[touched_count++] = worker;
+			dispatch->staged[worker][dispatch->staged_count[worker]++] = event;
 		}
 	}
 	dispatch->counters->events += burst->count;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-// The end of the RX stages: each steered event goes to the ring of its partition, or, when this
-// lcore is the partition's worker too, straight to append. Thread rule: belongs to one RX lcore.
+// The end of the RX stages: each steered event goes to the ring of its partition's worker, or,
+// when that is this lcore too, straight to append. Thread rule: belongs to one RX lcore.
 #pragma once
 
 #include "base.h"
@@ -18,15 +18,15 @@ struct sl_append;
 struct sl_dispatch {
 	// Const after start.
 	const struct sl_steer_table *steer;
-	struct rte_ring *rings[SL_RING_COUNT_MAX]; // NULL where the worker is this lcore
+	struct rte_ring *rings[SL_LCORE_COUNT_MAX]; // by worker; NULL where that is this lcore
 	struct sl_shm_ring *shm_rings; // ring_count of them
 	struct sl_append *append; // of the worker on this lcore, or NULL
 	uint32_t own_worker; // or SL_WORKER_NONE
 	struct sl_rx_counters *counters;
 	struct sl_gap_table *gaps; // of this lcore; NULL: nobody asks
 	// Written by the RX lcore, within a burst.
-	uint32_t staged_count[SL_RING_COUNT_MAX];
-	struct sl_event staged[SL_RING_COUNT_MAX][SL_BURST_COUNT_MAX];
+	uint32_t staged_count[SL_LCORE_COUNT_MAX];
+	struct sl_event staged[SL_LCORE_COUNT_MAX][SL_BURST_COUNT_MAX];
 	struct sl_event direct[SL_BURST_COUNT_MAX];
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-// Stage steer: the partition of each event by keyed hash, and from the partition its worker and
-// ring. Thread rule: sl_steer_init on the main lcore before start; sl_steer_burst on an RX lcore;
-// the table is const in between.
+// Stage steer: the partition of each event by keyed hash, and from the partition its worker,
+// whose number is also that of its ring. Thread rule: sl_steer_init on the main lcore before start;
+// sl_steer_burst on an RX lcore; the table is const in between.
 #pragma once
 
 #include "base.h"
@@ -27,21 +27,16 @@ struct sl_steer_stream {
 
 struct sl_steer_table {
 	struct sl_steer_stream streams[SL_STREAM_COUNT_MAX];
-	// By store-wide partition number: its worker, and its ring among an RX lcore's rings.
-	uint8_t worker_by_partition[SL_PARTITION_COUNT_MAX];
-	uint8_t ring_by_partition[SL_PARTITION_COUNT_MAX];
-	uint8_t worker_by_ring[SL_RING_COUNT_MAX];
+	uint8_t worker_by_partition[SL_PARTITION_COUNT_MAX]; // by store-wide number
 	sl_siphash_batch_run hash; // the variant for this CPU
-	uint32_t ring_count; // of each RX lcore
 	uint32_t worker_count;
+	uint32_t ring_count; // of each RX lcore: worker_count, or 0 where one lcore does everything
 };
 
 // Fills the table. meta_index_by_stream[i] is the stream of the store that config->streams[i]
 // names; partitions of stored streams that the configuration no longer names are dealt too, so that
-// their place in the store lives on, but have no ring. Each stream's partitions go to workers in
-// contiguous ranges, so that cache lines of partition state have one writer but for the ranges'
-// ends. Up to SL_RING_COUNT_MAX configured partitions in all, each has a ring of its own; beyond
-// that each worker's share of the rings is shared by its partitions.
+// their place in the store lives on. Each stream's partitions go to workers in contiguous ranges,
+// so that cache lines of partition state have one writer but for the ranges' ends.
 void sl_steer_init(struct sl_steer_table *table, const struct sl_config *config,
 	const struct sl_store_meta *meta, const uint16_t *meta_index_by_stream,
 	uint32_t worker_count);

@@ -19,49 +19,6 @@ static void deal_partitions(struct sl_steer_table *table, const struct sl_store_
 	}
 }
 
-// Each worker has a contiguous range of rings; its partitions take them in turn. Partitions that
-// the configuration does not name get no events, and no ring: memory_plan.c counts on it.
-static void deal_rings(struct sl_steer_table *table, const struct sl_config *config,
-	const struct sl_store_meta *meta, const uint16_t *meta_index_by_stream)
-{
-	uint32_t next_ring[SL_LCORE_COUNT_MAX] = {0};
-	uint32_t owned_count[SL_LCORE_COUNT_MAX] = {0};
-	uint32_t first_ring[SL_LCORE_COUNT_MAX];
-	uint32_t ring_total = 0;
-	uint32_t partition_count = 0;
-
-	for (uint32_t s = 0; s < config->stream_count; s++) {
-		const struct sl_store_meta_stream *stream = &meta->streams[meta_index_by_stream[s]];
-
-		for (uint32_t i = 0; i < stream->partition_count; i++)
-			owned_count[table->worker_by_partition[stream->first_partition + i]]++;
-		partition_count += stream->partition_count;
-	}
-	for (uint32_t w = 0; w < table->worker_count; w++) {
-		uint32_t share = partition_count <= SL_RING_COUNT_MAX
-			? owned_count[w]
-			: SL_RING_COUNT_MAX / table->worker_count;
-
-		owned_count[w] = SL_MIN(share, owned_count[w]);
-		first_ring[w] = ring_total;
-		for (uint32_t r = 0; r < owned_count[w]; r++)
-			table->worker_by_ring[ring_total++] = (uint8_t)w;
-	}
-	for (uint32_t s = 0; s < config->stream_count; s++) {
-		const struct sl_store_meta_stream *stream = &meta->streams[meta_index_by_stream[s]];
-
-		for (uint32_t i = 0; i < stream->partition_count; i++) {
-			uint32_t partition = stream->first_partition + i;
-			uint32_t w = table->worker_by_partition[partition];
-
-			table->ring_by_partition[partition] =
-				(uint8_t)(first_ring[w] + next_ring[w]);
-			next_ring[w] = next_ring[w] + 1 == owned_count[w] ? 0 : next_ring[w] + 1;
-		}
-	}
-	table->ring_count = ring_total;
-}
-
 static uint16_t near_end(const struct sl_config_stream *stream)
 {
 	uint32_t end = stream->key_offset + stream->key_bytes;
@@ -77,10 +34,10 @@ void sl_steer_init(struct sl_steer_table *table, const struct sl_config *config,
 {
 	memset(table, 0, sizeof(*table));
 	table->worker_count = worker_count;
+	table->ring_count = worker_count;
 	table->hash = sl_siphash_batch_choose(SL_SIPHASH_AVX512);
 	for (uint32_t i = 0; i < meta->header.stream_count; i++)
 		deal_partitions(table, &meta->streams[i], i);
-	deal_rings(table, config, meta, meta_index_by_stream);
 	for (uint32_t i = 0; i < config->stream_count; i++) {
 		const struct sl_config_stream *from = &config->streams[i];
 		const struct sl_store_meta_stream *stored = &meta->streams[meta_index_by_stream[i]];

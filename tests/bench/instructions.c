@@ -39,7 +39,7 @@ static struct rte_mempool *pool;
 static struct sl_parse_table parse_table;
 static struct sl_steer_table steer_table;
 static struct sl_dispatch dispatch;
-static struct sl_shm_ring shm_rings[PARTITION_COUNT];
+static struct sl_shm_ring shm_ring;
 static struct sl_rx_counters rx_counters;
 static struct sl_burst burst;
 
@@ -148,22 +148,15 @@ static void set_up(void)
 		.near_end = 3};
 	// valgrind knows no AVX-512, and the figure must not depend on the CPU.
 	steer_table.hash = sl_siphash_batch_choose(SL_SIPHASH_AVX2);
-	steer_table.ring_count = PARTITION_COUNT;
+	steer_table.ring_count = 1;
 	steer_table.worker_count = 1;
-	for (uint32_t i = 0; i < PARTITION_COUNT; i++)
-		steer_table.ring_by_partition[i] = (uint8_t)i;
 	dispatch.steer = &steer_table;
-	dispatch.shm_rings = shm_rings;
+	dispatch.shm_rings = &shm_ring;
 	dispatch.own_worker = SL_WORKER_NONE;
 	dispatch.counters = &rx_counters;
-	for (uint32_t i = 0; i < PARTITION_COUNT; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "ring%u", i);
-		dispatch.rings[i] = rte_ring_create_elem(name, sizeof(struct sl_event),
-			RING_ENTRIES, 0, RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
-		require(dispatch.rings[i] != NULL, "no memory for rings");
-	}
+	dispatch.rings[0] = rte_ring_create_elem("ring", sizeof(struct sl_event), RING_ENTRIES, 0,
+		RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+	require(dispatch.rings[0] != NULL, "no memory for a ring");
 }
 
 // ---- what counts
@@ -191,15 +184,12 @@ __attribute__((noinline)) static void measured_worker(
 
 // ---- the two paths
 
-// All events of the burst, ring after ring.
 static uint32_t take_events(struct sl_event *events)
 {
-	uint32_t count = 0;
+	uint32_t count = rte_ring_sc_dequeue_burst_elem(
+		dispatch.rings[0], events, sizeof(events[0]), SL_BURST_COUNT_MAX, NULL);
 
-	for (uint32_t i = 0; i < PARTITION_COUNT; i++)
-		count += rte_ring_sc_dequeue_burst_elem(dispatch.rings[i], &events[count],
-			sizeof(events[0]), SL_BURST_COUNT_MAX - count, NULL);
-	require(count == SL_BURST_COUNT_MAX, "an event is missing from the rings");
+	require(count == SL_BURST_COUNT_MAX, "an event is missing from the ring");
 	return count;
 }
 

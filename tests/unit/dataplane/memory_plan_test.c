@@ -64,24 +64,23 @@ static void sums_are_those_of_the_items(void)
 	CU_ASSERT_EQUAL(find_item("mbufs")->bytes, sl_mempool_bytes(65536, 2048));
 	// 8 under way, the open one, a checkpoint's; in whole hugepages.
 	CU_ASSERT_EQUAL(find_item("batches")->bytes, 6 * SL_MIB);
-	// 65536 less 4096 descriptors and three lcores' caches and bursts, over 16 rings.
-	CU_ASSERT_EQUAL(plan.ring_count, 16);
-	CU_ASSERT_EQUAL(plan.ring_entries, 2048);
+	// 65536 less 4096 descriptors and three lcores' caches and bursts, to a power of two.
+	CU_ASSERT_EQUAL(plan.ring_count, 1);
+	CU_ASSERT_EQUAL(plan.ring_entries, 32768);
 }
 
 static void rings_never_hold_more_than_the_mbufs_that_are_left(void)
 {
-	static const uint32_t partition_counts[] = {1, 16, 64, 65, 4096};
-
-	for (size_t i = 0; i < SL_ARRAY_COUNT(partition_counts); i++) {
+	for (uint32_t worker_count = 1; worker_count < 29; worker_count++) {
 		make_config();
-		config.streams[0].partition_count = partition_counts[i];
+		layout.worker_count = worker_count;
+		layout.lcore_count = 2 + worker_count;
 		CU_ASSERT_EQUAL_FATAL(
 			sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
-		CU_ASSERT_EQUAL(plan.ring_count, SL_MIN(partition_counts[i], 64u));
+		CU_ASSERT_EQUAL(plan.ring_count, worker_count);
 		CU_ASSERT(plan.ring_count * plan.ring_entries + 4096 < 65536);
 		CU_ASSERT(plan.ring_entries >= 64);
-		CU_ASSERT(plan.ring_entries <= 16384);
+		CU_ASSERT(plan.ring_entries <= 32768);
 		CU_ASSERT_EQUAL(plan.ring_entries & (plan.ring_entries - 1), 0);
 	}
 }
@@ -96,7 +95,7 @@ static void one_lcore_that_does_everything_has_no_rings(void)
 	// Two that each do both send to each other.
 	layout = (struct sl_layout){.lcore_count = 2, .rx_count = 2, .worker_count = 2};
 	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
-	CU_ASSERT_EQUAL(plan.ring_count, 16);
+	CU_ASSERT_EQUAL(plan.ring_count, 2);
 }
 
 static void batches_are_counted_for_each_worker_class_and_path(void)
@@ -141,30 +140,31 @@ static void rings_that_could_starve_the_ports_are_refused(void)
 	uint32_t held = 3 * (384 + 128) + 4096;
 
 	make_config();
-	config.memory.ring_entries = 8192;
+	config.memory.ring_entries = 65536;
 	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), -EINVAL);
 	snprintf(text, sizeof(text),
-		"test.yaml:5: memory: 16 rings of 8192 entries and %u mbufs in descriptors and caches exceed mbufs '65536', so one slow worker could starve the ports; set mbufs to at least %u, or ring_entries lower",
-		held, held + 16 * 8192);
+		"test.yaml:5: memory: 1 ring of 65536 entries and %u mbufs in descriptors and caches exceed mbufs '65536', so one slow worker could starve the ports; set mbufs to at least %u, or ring_entries lower",
+		held, held + 65536);
 	CU_ASSERT_STRING_EQUAL(err.text, text);
-	config.memory.mbuf_count = held + 16 * 8192;
+	config.memory.mbuf_count = held + 65536;
 	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
-	CU_ASSERT_EQUAL(plan.ring_entries, 8192);
+	CU_ASSERT_EQUAL(plan.ring_entries, 65536);
 }
 
 static void the_largest_configuration_is_refused_with_a_number_that_is_right(void)
 {
 	make_config();
-	layout = (struct sl_layout){.lcore_count = 32, .rx_count = 31, .worker_count = 1};
+	layout = (struct sl_layout){.lcore_count = 32, .rx_count = 16, .worker_count = 16};
 	config.streams[0].partition_count = 4096;
 	config.memory.ring_entries = 262144;
 	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), -EINVAL);
-	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "1984 rings of 262144 entries"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "set mbufs to at least 520114688,"));
-	// Thirty lcores later a small ring is still too many.
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "256 rings of 262144 entries"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "set mbufs to at least 67129856,"));
+	// Rings of the smallest size are too many still.
 	config.memory.ring_entries = 0;
+	config.memory.mbuf_count = 33 * (384 + 128) + 4096 + 256 * 32;
 	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), -EINVAL);
-	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "1984 rings of 64 entries"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "256 rings of 64 entries"));
 }
 
 static void the_printed_table_ends_with_the_sum(void)

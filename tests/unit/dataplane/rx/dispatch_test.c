@@ -20,7 +20,7 @@ static struct sl_dispatch dispatch;
 static struct sl_rx_counters counters;
 static struct sl_shm_ring shm_rings[RING_COUNT];
 
-// Partition p goes to ring p % RING_COUNT of worker 0.
+// Partition p is of worker p % RING_COUNT.
 static void make_dispatch(void)
 {
 	memset(&steer, 0, sizeof(steer));
@@ -29,7 +29,7 @@ static void make_dispatch(void)
 	memset(shm_rings, 0, sizeof(shm_rings));
 	steer.ring_count = RING_COUNT;
 	for (uint32_t p = 0; p < 64; p++)
-		steer.ring_by_partition[p] = (uint8_t)(p % RING_COUNT);
+		steer.worker_by_partition[p] = (uint8_t)(p % RING_COUNT);
 	dispatch.steer = &steer;
 	dispatch.shm_rings = shm_rings;
 	dispatch.own_worker = SL_WORKER_NONE;
@@ -77,7 +77,7 @@ static void send_burst(uint32_t first, uint32_t count, uint16_t step)
 		sl_dispatch_direct(&dispatch, direct_count);
 }
 
-static void every_event_arrives_in_the_ring_of_its_partition_in_order(void)
+static void every_event_arrives_in_the_ring_of_its_worker_in_order(void)
 {
 	uint32_t taken_count = 0;
 
@@ -238,10 +238,10 @@ static void an_lcore_that_owns_the_partition_appends_at_once(void)
 	append = (struct sl_append){.partitions = fixture.partitions,
 		.lanes = {&fixture.lane},
 		.counters = &fixture.counters};
-	// Worker 1 is this lcore and owns the even partitions.
+	// A fourth worker is this lcore and owns the even partitions.
 	for (uint32_t p = 0; p < 64; p += 2)
-		steer.worker_by_partition[p] = 1;
-	dispatch.own_worker = 1;
+		steer.worker_by_partition[p] = RING_COUNT;
+	dispatch.own_worker = RING_COUNT;
 	dispatch.append = &append;
 	send_burst(0, 20, 1);
 	CU_ASSERT_EQUAL(counters.direct, 10);
@@ -260,7 +260,7 @@ static void an_lcore_that_owns_the_partition_appends_at_once(void)
 }
 
 static const struct sl_test tests[] = {
-	SL_TEST(every_event_arrives_in_the_ring_of_its_partition_in_order),
+	SL_TEST(every_event_arrives_in_the_ring_of_its_worker_in_order),
 	SL_TEST(a_full_ring_is_a_drop_with_a_reason_and_the_mbufs_come_back),
 	SL_TEST(what_a_full_ring_drops_is_a_gap_of_its_sender_and_stream),
 	SL_TEST(a_marker_stands_behind_what_was_sent_before_it),

@@ -201,28 +201,15 @@ static void make_streams(const uint32_t *counts, uint32_t stream_count, uint32_t
 	sl_steer_init(&table, &config, &meta, by_stream, worker_count);
 }
 
-static void expect_rings_of_their_workers(uint32_t worker_count)
+static void expect_workers(uint32_t worker_count)
 {
-	uint32_t partition_count = meta.header.partition_count;
-	uint32_t used[SL_RING_COUNT_MAX] = {0};
-
-	CU_ASSERT(table.ring_count <= SL_RING_COUNT_MAX);
-	for (uint32_t p = 0; p < partition_count; p++) {
-		uint32_t ring = table.ring_by_partition[p];
-
-		CU_ASSERT_FATAL(ring < table.ring_count);
-		CU_ASSERT_EQUAL(table.worker_by_ring[ring], table.worker_by_partition[p]);
+	CU_ASSERT_EQUAL(table.worker_count, worker_count);
+	CU_ASSERT_EQUAL(table.ring_count, worker_count);
+	for (uint32_t p = 0; p < meta.header.partition_count; p++)
 		CU_ASSERT(table.worker_by_partition[p] < worker_count);
-		used[ring]++;
-	}
-	for (uint32_t ring = 0; ring < table.ring_count; ring++) {
-		if (partition_count <= SL_RING_COUNT_MAX)
-			CU_ASSERT_EQUAL(used[ring], 1);
-		CU_ASSERT(used[ring] > 0);
-	}
 }
 
-static void every_partition_has_a_ring_of_its_worker(void)
+static void every_partition_has_a_worker_and_each_worker_its_share(void)
 {
 	static const uint32_t counts[] = {1, 16, 64, 65, 1024, 4096};
 
@@ -232,7 +219,7 @@ static void every_partition_has_a_ring_of_its_worker(void)
 			uint32_t moves = 0;
 
 			make_streams(&counts[i], 1, worker_count);
-			expect_rings_of_their_workers(worker_count);
+			expect_workers(worker_count);
 			for (uint32_t p = 0; p < counts[i]; p++) {
 				per_worker[table.worker_by_partition[p]]++;
 				moves += p > 0 &&
@@ -244,8 +231,6 @@ static void every_partition_has_a_ring_of_its_worker(void)
 				CU_ASSERT(per_worker[w] >= counts[i] / worker_count);
 				CU_ASSERT(per_worker[w] <= counts[i] / worker_count + 1);
 			}
-			CU_ASSERT_EQUAL(table.ring_count,
-				counts[i] <= 64 ? counts[i] : 64 / worker_count * worker_count);
 		}
 	}
 }
@@ -255,30 +240,25 @@ static void many_small_streams_spread_over_the_workers(void)
 	static const uint32_t counts[] = {1, 1, 1, 1};
 
 	make_streams(counts, 4, 2);
-	expect_rings_of_their_workers(2);
+	expect_workers(2);
 	for (uint32_t p = 0; p < 4; p++)
 		CU_ASSERT_EQUAL(table.worker_by_partition[p], p % 2);
 	make_streams((const uint32_t[]){1, 100, 3, 7}, 4, 3);
-	expect_rings_of_their_workers(3);
+	expect_workers(3);
 	make_streams((const uint32_t[]){1, 1}, 2, 32);
-	expect_rings_of_their_workers(32); // most workers have nothing
+	expect_workers(32); // most workers have nothing
 }
 
-// A store keeps the partitions of streams that are gone from the configuration; the memory plan
-// knows the configuration only.
-static void streams_that_are_not_configured_have_workers_and_no_rings(void)
+// A store keeps the partitions of streams that are gone from the configuration.
+static void streams_that_are_not_configured_keep_their_workers(void)
 {
 	make_streams((const uint32_t[]){4000, 2, 300}, 3, 2);
 	config.stream_count = 1;
 	by_stream[0] = 1;
 	sl_steer_init(&table, &config, &meta, by_stream, 2);
-	CU_ASSERT_EQUAL(table.ring_count, 2);
 	CU_ASSERT_EQUAL(table.worker_by_partition[0], 0);
 	CU_ASSERT_EQUAL(table.worker_by_partition[3999], 1);
-	for (uint32_t p = 4000; p < 4002; p++)
-		CU_ASSERT_EQUAL(table.worker_by_ring[table.ring_by_partition[p]],
-			table.worker_by_partition[p]);
-	CU_ASSERT_NOT_EQUAL(table.ring_by_partition[4000], table.ring_by_partition[4001]);
+	CU_ASSERT_NOT_EQUAL(table.worker_by_partition[4000], table.worker_by_partition[4001]);
 }
 
 static const struct sl_test tests[] = {
@@ -288,8 +268,8 @@ static const struct sl_test tests[] = {
 	SL_TEST(an_empty_datagram_in_segments_has_the_empty_key),
 	SL_TEST(a_burst_of_unlike_keys_is_steered_as_each_alone),
 	SL_TEST(a_flow_is_addresses_and_ports_in_network_order),
-	SL_TEST(every_partition_has_a_ring_of_its_worker),
+	SL_TEST(every_partition_has_a_worker_and_each_worker_its_share),
 	SL_TEST(many_small_streams_spread_over_the_workers),
-	SL_TEST(streams_that_are_not_configured_have_workers_and_no_rings),
+	SL_TEST(streams_that_are_not_configured_keep_their_workers),
 };
 SL_SUITE(dataplane_rx_steer);
