@@ -86,8 +86,8 @@ struct sl_shm_lcore {
 	struct sl_lcore_cycles cycles SL_CACHE_ALIGNED; // written by the lcore
 } SL_CACHE_ALIGNED;
 
-// One ring: index rx_index * workers + worker_index. The marker of a snapshot travels through it, so
-// that both sides state how many events passed before the same point.
+// One ring: index rx_index * workers + worker_index. The marker of a snapshot travels through it,
+// so that both sides state how many events passed before the same point.
 struct sl_shm_ring {
 	// Written at start.
 	uint32_t rx_index, worker_index;
