@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Lanes for this start's workers, classes and paths: those that are there, and new ones.
+#include "format/segment_list.h"
 #include "log.h"
 #include "store/store_internal.h"
 
@@ -31,6 +32,41 @@ static int make_lane_directory(
 	}
 	close(fd);
 	return 0;
+}
+
+static int read_epoch(uint64_t *epoch, const char *lane_path, struct sl_err *err)
+{
+	struct sl_lane_meta meta;
+	int result = sl_lane_meta_read(&meta, lane_path, err);
+
+	*epoch = result == 0 ? meta.epoch : 0;
+	return result == -ENOENT || result == -EBADMSG ? 0 : result;
+}
+
+// A first start that was taken back halfway may have left a lane of this number on another path.
+// Its epochs are not used again, wherever it lies now.
+static int go_on_from_epochs_left(
+	const struct sl_store *store, const struct sl_store_lane *lane, struct sl_err *err)
+{
+	struct sl_lane_meta meta = {
+		.lane = lane->number, .class_index = store->meta_index_by_class[lane->class_index]};
+	uint64_t own;
+	int result = read_epoch(&own, lane->path, err);
+
+	for (uint32_t i = 0; result == 0 && i < store->path_count; i++) {
+		char path[SL_PATH_BYTES_MAX];
+		uint64_t epoch = 0;
+
+		if (store->paths[i].path == NULL || i == lane->path_index)
+			continue;
+		result = sl_lane_path(path, store->paths[i].path, lane->number, err);
+		if (result == 0)
+			result = read_epoch(&epoch, path, err);
+		meta.epoch = SL_MAX(meta.epoch, epoch);
+	}
+	if (result == 0 && meta.epoch > own)
+		result = sl_lane_meta_write(&meta, lane->path, err);
+	return result;
 }
 
 struct sl_store_lane *sl_store_add_lane(
@@ -66,6 +102,7 @@ struct sl_store_lane *sl_store_add_lane(
 		.path_index = path_index,
 	};
 	if (make_lane_directory(store, lane, err) != 0 ||
+		go_on_from_epochs_left(store, lane, err) != 0 ||
 		sl_lane_recover(&lane->recovery, lane->path, lane->number,
 			store->meta_index_by_class[class_index], store->salt_crc, err) != 0)
 		return NULL;

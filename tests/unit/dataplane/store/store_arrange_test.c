@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static struct sl_store_fixture fixture;
 
@@ -248,7 +249,38 @@ static void sources_are_kept_for_the_streams_that_ask_for_it(void)
 	sl_store_fixture_fini(&fixture);
 }
 
+// One of the two new lanes lies on the other path.
+static void a_new_lane_does_not_use_the_epochs_of_one_left_on_another_path(void)
+{
+	struct sl_lane_meta meta = {.epoch = 5};
+	uint64_t counts[4] = {0};
+	struct sl_err err = {0};
+	char path[128];
+
+	sl_store_fixture_init(&fixture);
+	sl_store_fixture_stream(&fixture, "plays", 4, 0);
+	sl_store_fixture_path(&fixture);
+	sl_store_fixture_run(&fixture);
+	sl_store_fixture_stop(&fixture);
+	for (meta.lane = 2; meta.lane < 4; meta.lane++) {
+		snprintf(path, sizeof(path), "%s/" SL_LANE_DIR_FORMAT, fixture.path, meta.lane);
+		CU_ASSERT_EQUAL_FATAL(mkdir(path, 0750), 0);
+		CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, path, &err), 0);
+	}
+	fixture.worker_count = 2;
+	sl_store_fixture_run(&fixture);
+	CU_ASSERT_EQUAL_FATAL(fixture.store.lane_count, 4);
+	CU_ASSERT_NOT_EQUAL(fixture.store.lanes[2].path_index, fixture.store.lanes[3].path_index);
+	CU_ASSERT_EQUAL(fixture.store.lanes[2].recovery.epoch, 6);
+	CU_ASSERT_EQUAL(fixture.store.lanes[3].recovery.epoch, 6);
+	write_everywhere(counts, 4);
+	sl_store_fixture_stop(&fixture);
+	sl_store_fixture_expect_dense(&fixture, counts, 4);
+	sl_store_fixture_fini(&fixture);
+}
+
 static const struct sl_test tests[] = {
+	SL_TEST(a_new_lane_does_not_use_the_epochs_of_one_left_on_another_path),
 	SL_TEST(partitions_that_move_raise_their_term_and_their_offsets_stay_dense),
 	SL_TEST(the_same_layout_moves_nobody),
 	SL_TEST(a_lane_without_an_owner_is_sealed_and_used_again_when_it_is_needed),
