@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-#define SL_MEMORY_ITEM_COUNT_MAX 8
+#define SL_MEMORY_ITEM_COUNT_MAX 12
 
 struct sl_memory_item {
 	const char *name;
@@ -27,11 +27,13 @@ struct sl_memory_plan {
 	uint32_t mbuf_data_bytes;
 	uint32_t ring_count; // of each RX lcore
 	uint32_t ring_entries; // of each ring
-	uint64_t hugepage_bytes, total_bytes;
+	uint64_t hugepage_bytes, total_bytes; // of hugepages whole ones
 };
 
-// queue_counts[i]: RX queues of port i. Returns 0, or -EINVAL with err when rings, descriptors and
-// caches together could hold all mbufs: then one slow worker would starve the ports.
+// queue_counts[i]: RX queues of port i. Reads the store's metadata when there is a store: streams
+// that the configuration does not name any more have partitions, which are in every checkpoint.
+// Returns 0, or -EINVAL with err when rings, descriptors and caches together could hold all mbufs:
+// then one slow worker would starve the ports; or when the configuration does not fit the store.
 int sl_memory_plan_make(struct sl_memory_plan *plan, const struct sl_config *config,
 	const struct sl_layout *layout, const uint32_t *queue_counts, struct sl_err *err);
 

@@ -7,6 +7,7 @@
 #include "port/mempool.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <rte_malloc.h>
 #include <rte_mempool.h>
 #include <signal.h>
@@ -57,8 +58,7 @@ static int init_eal(struct sl_dataplane *dataplane, struct sl_err *err)
 		.program = dataplane->program,
 		.lcores[0] = {.lcore_id = 0, .cpu = dataplane->layout.main_cpu},
 		.lcore_count = 1 + dataplane->layout.lcore_count,
-		// EAL's own structures, and the allocator's rounding to whole pages.
-		.memory_mib = (uint32_t)(dataplane->memory.hugepage_bytes / SL_MIB) + 16,
+		.memory_mib = (uint32_t)(dataplane->memory.hugepage_bytes / SL_MIB),
 	};
 
 	for (uint32_t i = 0; i < dataplane->layout.lcore_count; i++)
@@ -324,6 +324,8 @@ int sl_modules_start(struct sl_dataplane *dataplane, struct sl_err *err)
 		}
 	}
 	sl_store_keep(&dataplane->store);
+	// What recovery has freed: the memory plan does not have it.
+	malloc_trim(0);
 	return 0;
 }
 

@@ -43,6 +43,9 @@ struct sl_keeper_config {
 // fastest rate these drives take.
 #define SL_KEEPER_TURN_NS (2 * SL_NS_PER_MS)
 
+// Zeros are written in pieces of this: one turn writes at most one for each lane.
+#define SL_KEEPER_FORMAT_BYTES (1u * 1024 * 1024)
+
 // Copies lanes and configuration. Lists the segments that exist. Returns NULL with err filled.
 struct sl_keeper *sl_keeper_create(const struct sl_keeper_config *config,
 	const struct sl_keeper_lane *lanes, uint32_t lane_count, struct sl_err *err);

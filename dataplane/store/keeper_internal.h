@@ -40,8 +40,6 @@ struct sl_keeper {
 };
 
 #define SL_KEEPER_WATCH_NS SL_NS_PER_S
-// Zeros are written in pieces of this: one turn writes at most one for each lane.
-#define SL_KEEPER_FORMAT_BYTES (1u * 1024 * 1024)
 
 // Gives each lane that has no spare its next one. Keeper thread.
 void sl_keeper_keep_spare(struct sl_keeper *keeper, struct sl_kept_lane *kept);

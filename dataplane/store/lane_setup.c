@@ -22,6 +22,15 @@ uint64_t sl_lane_memory_bytes(uint32_t in_flight_max, uint32_t owned_count, uint
 	return (uint64_t)sl_lane_batch_count(in_flight_max, owned_count, batch_bytes) * batch_bytes;
 }
 
+uint64_t sl_lane_heap_bytes(
+	uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes, bool keep_source)
+{
+	return (uint64_t)sl_lane_batch_count(in_flight_max, owned_count, batch_bytes) *
+		sizeof(struct sl_batch) +
+		(uint64_t)owned_count * sizeof(struct sl_batch_table_entry) +
+		(keep_source ? sizeof(struct sl_source_dictionary) : 0);
+}
+
 static uint32_t capacity_of(const struct sl_lane_setup *setup)
 {
 	return SL_MAX(setup->owned_capacity, setup->owned_count);

@@ -50,6 +50,10 @@ uint32_t sl_lane_batch_count(uint32_t in_flight_max, uint32_t owned_count, uint3
 // Hugepage memory for them.
 uint64_t sl_lane_memory_bytes(uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes);
 
+// And of the heap.
+uint64_t sl_lane_heap_bytes(
+	uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes, bool keep_source);
+
 // Prepares the struct. Returns 0 or -ENOMEM; then sl_lane_fini is still legal.
 int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct sl_err *err);
 

@@ -85,6 +85,12 @@ typedef void (*sl_store_deal)(void *context, const struct sl_store *store);
 int sl_store_open(struct sl_store *store, const struct sl_config *config, sl_store_deal deal,
 	void *deal_context, const uint8_t *worker_by_partition, struct sl_err *err);
 
+// Fills meta and the indexes into it with what sl_store_open() will come to, from what is there:
+// nothing is locked, made or said, and copies that cannot be read are left to the start. Without a
+// store, with a new one's. Returns 0, then the caller frees store->meta; or a negative errno with
+// err when the configuration does not fit the store.
+int sl_store_foresee(struct sl_store *store, const struct sl_config *config, struct sl_err *err);
+
 // A path of the store that is here, for messages.
 static inline const char *sl_store_name(const struct sl_store *store)
 {
