@@ -164,20 +164,22 @@ static void plan_lanes(struct sl_memory_plan *plan, const struct sl_config *conf
 		for (uint32_t c = 0; c < config->class_count; c++) {
 			uint32_t partitions = outlook->partitions[w][c];
 			uint32_t lanes = SL_MIN(partitions, usable_path_count(config));
+			const struct sl_lane_size size = {
+				.in_flight_max = config->store.in_flight_max,
+				.owned_count = partitions,
+				.batch_bytes = config->classes[c].batch_bytes,
+				.has_alike = lanes > 1,
+				.keep_source = keeps_source(config, c),
+			};
 
 			lane_count += lanes;
-			bytes += lanes *
-				(sl_lane_memory_bytes(config->store.in_flight_max, partitions,
-					 config->classes[c].batch_bytes) +
-					MALLOC_OVERHEAD_BYTES);
-			heap_bytes += lanes *
-				sl_lane_heap_bytes(config->store.in_flight_max, partitions,
-					config->classes[c].batch_bytes, keeps_source(config, c));
+			bytes += lanes * (sl_lane_memory_bytes(&size) + MALLOC_OVERHEAD_BYTES);
+			heap_bytes += lanes * sl_lane_heap_bytes(&size);
 		}
 	}
 	add_item(plan, "batches", true, bytes,
-		"%u lanes, for each %u batches under way, an open one, a checkpoint's", lane_count,
-		config->store.in_flight_max);
+		"%u lanes, for each %u batches under way, an open one, a checkpoint's, with several paths another lane's",
+		lane_count, config->store.in_flight_max);
 	add_item(
 		plan, "lanes", false, heap_bytes, "%u of %u in use", lane_count, SL_LANE_COUNT_MAX);
 }

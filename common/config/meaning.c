@@ -228,6 +228,7 @@ static int check_class(
 {
 	const struct sl_config_class *class = &config->classes[index];
 	uint64_t segment_bytes = config->store.segment_bytes;
+	uint32_t besides = config->store.path_count > 1 ? 4 : 2;
 
 	if (class_called(config, class->name) != (int)index)
 		return sl_config_fail(reader, place_of(SL_CONFIG_classes, index, "name"),
@@ -252,13 +253,15 @@ static int check_class(
 			(unsigned long long)(SEGMENT_BATCH_COUNT_MIN *
 				(uint64_t) class->batch_bytes));
 	// What is not stored when a write fails goes to the next segment in one piece
-	// (dataplane/store/lane_mend.c): its checkpoint, all batches under way, and the open one.
-	if (segment_bytes < (config->store.in_flight_max + 2) * (uint64_t) class->batch_bytes +
+	// (dataplane/store/lane_mend.c): its checkpoint, all batches under way, and the open one;
+	// with several paths, two of another lane (dataplane/store/lane_leave.c).
+	if (segment_bytes <
+		(config->store.in_flight_max + besides) * (uint64_t) class->batch_bytes +
 			SEGMENT_CHECKPOINT_BYTES)
 		return sl_config_fail(reader, place_of(SL_CONFIG_store, 0, "segment_bytes"),
-			"is less than in_flight_max + 2 batches of class '%s' and %llu bytes: must be at least %llu",
-			class->name, SEGMENT_CHECKPOINT_BYTES,
-			(unsigned long long)((config->store.in_flight_max + 2) *
+			"is less than in_flight_max + %u batches of class '%s' and %llu bytes: must be at least %llu",
+			besides, class->name, SEGMENT_CHECKPOINT_BYTES,
+			(unsigned long long)((config->store.in_flight_max + besides) *
 					(uint64_t) class->batch_bytes +
 				SEGMENT_CHECKPOINT_BYTES));
 	return 0;

@@ -14,9 +14,13 @@
 // stop.
 #define SL_LANE_END_BYTES (2 * SL_BLOCK_BYTES)
 
+// Batches of another lane that a target may have under way besides its own (lane_leave.c).
+#define SL_LANE_INCOMING_BATCH_COUNT 2
+
 static_assert(SL_LANE_BATCH_COUNT_MAX >= SL_IN_FLIGHT_COUNT_MAX + 1 +
-			SL_PARTITION_COUNT_MAX * 24 / (SL_BATCH_BYTES_MIN - 4096) + 1,
-	"a lane's batches: under way, open, and a checkpoint's");
+			SL_PARTITION_COUNT_MAX * 24 / (SL_BATCH_BYTES_MIN - 4096) + 1 +
+			SL_LANE_INCOMING_BATCH_COUNT,
+	"a lane's batches: under way, open, a checkpoint's, and another lane's");
 
 // Takes a free batch and writes its body prefix. There must be one.
 struct sl_batch *sl_lane_take_batch(struct sl_lane *lane);

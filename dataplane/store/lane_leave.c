@@ -151,7 +151,8 @@ static void take_parcel(struct sl_lane *target, const struct parcel *parcel, uin
 
 // Room for one more batch behind what is sealed. The target's own batches wait for fewer writes
 // under way than this, so that a drive that is busy does not keep what comes here waiting for ever;
-// there are buffers for it: those of a checkpoint, which is not being written.
+// there are buffers for it (SL_LANE_INCOMING_BATCH_COUNT): those of a checkpoint are needed when
+// the target's own drive fails.
 static bool make_place(struct sl_lane *target, uint64_t now_ns)
 {
 	if (target->is_halted || target->unretired > target->in_flight_max)

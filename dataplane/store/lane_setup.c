@@ -12,23 +12,23 @@
 #include <string.h>
 #include <unistd.h>
 
-uint32_t sl_lane_batch_count(uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes)
+uint32_t sl_lane_batch_count(const struct sl_lane_size *size)
 {
-	return in_flight_max + 1 + sl_checkpoint_batch_count(owned_count, batch_bytes);
+	return size->in_flight_max + 1 +
+		sl_checkpoint_batch_count(size->owned_count, size->batch_bytes) +
+		(size->has_alike ? SL_LANE_INCOMING_BATCH_COUNT : 0);
 }
 
-uint64_t sl_lane_memory_bytes(uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes)
+uint64_t sl_lane_memory_bytes(const struct sl_lane_size *size)
 {
-	return (uint64_t)sl_lane_batch_count(in_flight_max, owned_count, batch_bytes) * batch_bytes;
+	return (uint64_t)sl_lane_batch_count(size) * size->batch_bytes;
 }
 
-uint64_t sl_lane_heap_bytes(
-	uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes, bool keep_source)
+uint64_t sl_lane_heap_bytes(const struct sl_lane_size *size)
 {
-	return (uint64_t)sl_lane_batch_count(in_flight_max, owned_count, batch_bytes) *
-		sizeof(struct sl_batch) +
-		(uint64_t)owned_count * sizeof(struct sl_batch_table_entry) +
-		(keep_source ? sizeof(struct sl_source_dictionary) : 0);
+	return sl_lane_batch_count(size) * sizeof(struct sl_batch) +
+		size->owned_count * sizeof(struct sl_batch_table_entry) +
+		(size->keep_source ? sizeof(struct sl_source_dictionary) : 0);
 }
 
 static uint32_t capacity_of(const struct sl_lane_setup *setup)
@@ -55,6 +55,12 @@ static int allocate(struct sl_lane *lane, const struct sl_lane_setup *setup)
 int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct sl_err *err)
 {
 	uint32_t capacity = capacity_of(setup);
+	const struct sl_lane_size size = {
+		.in_flight_max = setup->in_flight_max,
+		.owned_count = capacity,
+		.batch_bytes = setup->batch_bytes,
+		.has_alike = setup->may_leave,
+	};
 
 	*lane = (struct sl_lane){
 		.partitions = setup->partitions,
@@ -72,8 +78,7 @@ int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct
 		.owned_count = setup->owned_count,
 		.salt_crc = setup->salt_crc,
 		.batch_bytes = setup->batch_bytes,
-		.batch_count =
-			sl_lane_batch_count(setup->in_flight_max, capacity, setup->batch_bytes),
+		.batch_count = sl_lane_batch_count(&size),
 		.in_flight_max = setup->in_flight_max,
 		.checkpoint_batch_count = sl_checkpoint_batch_count(capacity, setup->batch_bytes),
 		.lane = setup->lane,

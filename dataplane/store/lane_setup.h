@@ -44,15 +44,24 @@ struct sl_lane_chain {
 	uint32_t prev_body_crc;
 };
 
-// Batches that a lane needs: those under way, the open one, and a checkpoint's.
-uint32_t sl_lane_batch_count(uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes);
+// What a lane's memory depends on.
+struct sl_lane_size {
+	uint32_t in_flight_max;
+	uint32_t owned_count; // partitions that it may come to own
+	uint32_t batch_bytes;
+	bool has_alike; // its worker has another lane of its class: batches of that may come here
+	bool keep_source;
+};
+
+// Batches that a lane needs: those under way, the open one, a checkpoint's, and two of a lane whose
+// partitions come here (lane_leave.c).
+uint32_t sl_lane_batch_count(const struct sl_lane_size *size);
 
 // Hugepage memory for them.
-uint64_t sl_lane_memory_bytes(uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes);
+uint64_t sl_lane_memory_bytes(const struct sl_lane_size *size);
 
 // And of the heap.
-uint64_t sl_lane_heap_bytes(
-	uint32_t in_flight_max, uint32_t owned_count, uint32_t batch_bytes, bool keep_source);
+uint64_t sl_lane_heap_bytes(const struct sl_lane_size *size);
 
 // Prepares the struct. Returns 0 or -ENOMEM; then sl_lane_fini is still legal.
 int sl_lane_init(struct sl_lane *lane, const struct sl_lane_setup *setup, struct sl_err *err);

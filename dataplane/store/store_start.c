@@ -63,8 +63,13 @@ static int init_lane(struct sl_store *store, struct sl_store_lane *lane, uint32_
 	const struct sl_store_start *start, struct sl_err *err)
 {
 	const struct sl_config_class *class = &store->config->classes[lane->class_index];
-	uint64_t bytes = sl_lane_memory_bytes(
-		store->config->store.in_flight_max, lane->owned_capacity, class->batch_bytes);
+	const struct sl_lane_size size = {
+		.in_flight_max = store->config->store.in_flight_max,
+		.owned_count = lane->owned_capacity,
+		.batch_bytes = class->batch_bytes,
+		.has_alike = has_alike(store, lane),
+	};
+	uint64_t bytes = sl_lane_memory_bytes(&size);
 	struct sl_lane_setup setup = {
 		.lane = lane->number,
 		.class_index = lane->class_index,
@@ -85,7 +90,7 @@ static int init_lane(struct sl_store *store, struct sl_store_lane *lane, uint32_
 		.owned_count = lane->owned_count,
 		.owned_capacity = lane->owned_capacity,
 		.slot = lane->slot,
-		.may_leave = has_alike(store, lane),
+		.may_leave = size.has_alike,
 		.counters = start->counters_by_worker[lane->worker_index],
 		.shm = &start->shm->lanes[index],
 		.shm_partitions = start->shm->partitions,

@@ -220,7 +220,11 @@ static void open_lane(struct sl_lane *lane, struct sl_partition *partitions,
 		owned[i] = (uint16_t)i;
 		partitions[i].term = 1;
 	}
-	uint64_t bytes = sl_lane_memory_bytes(IN_FLIGHT_MAX, PARTITION_COUNT, BATCH_BYTES);
+	uint64_t bytes = sl_lane_memory_bytes(&(struct sl_lane_size){
+		.in_flight_max = IN_FLIGHT_MAX,
+		.owned_count = PARTITION_COUNT,
+		.batch_bytes = BATCH_BYTES,
+	});
 	struct sl_lane_setup setup = {
 		.batch_bytes = BATCH_BYTES,
 		.linger_us = 1000,

@@ -107,9 +107,14 @@ static void one_lcore_that_does_everything_has_no_rings(void)
 	CU_ASSERT_EQUAL(plan.ring_count, 2);
 }
 
-static uint64_t lane_bytes(uint32_t partitions, uint32_t batch_bytes)
+static uint64_t lane_bytes(uint32_t partitions, uint32_t batch_bytes, bool has_alike)
 {
-	return sl_lane_memory_bytes(8, partitions, batch_bytes) + 8192;
+	const struct sl_lane_size size = {.in_flight_max = 8,
+		.owned_count = partitions,
+		.batch_bytes = batch_bytes,
+		.has_alike = has_alike};
+
+	return sl_lane_memory_bytes(&size) + 8192;
 }
 
 static void batches_are_counted_for_each_lane(void)
@@ -125,17 +130,19 @@ static void batches_are_counted_for_each_lane(void)
 	config.stream_count = 2;
 	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
 	CU_ASSERT_EQUAL(find_item("batches")->bytes,
-		2 * (lane_bytes(8, 512 * 1024) + lane_bytes(1, SL_MIB)));
-	uint64_t large_bytes = 2 * lane_bytes(1, SL_MIB);
+		2 * (lane_bytes(8, 512 * 1024, false) + lane_bytes(1, SL_MIB, false)));
+	uint64_t large_bytes = 2 * lane_bytes(1, SL_MIB, false);
 
 	// Each worker has one partition of the second class: on one path only.
 	config.store.path_count = 3;
 	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
-	CU_ASSERT_EQUAL(find_item("batches")->bytes, 6 * lane_bytes(8, 512 * 1024) + large_bytes);
+	CU_ASSERT_EQUAL(
+		find_item("batches")->bytes, 6 * lane_bytes(8, 512 * 1024, true) + large_bytes);
 	config.store.is_degraded = true;
 	config.store.paths[0] = "/";
 	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
-	CU_ASSERT_EQUAL(find_item("batches")->bytes, 2 * lane_bytes(8, 512 * 1024) + large_bytes);
+	CU_ASSERT_EQUAL(
+		find_item("batches")->bytes, 2 * lane_bytes(8, 512 * 1024, false) + large_bytes);
 }
 
 // One stream of 4096 partitions in the class `default`, and one in a class of its own.
@@ -168,8 +175,8 @@ static void streams_that_only_the_store_has_are_counted(void)
 	config.store.paths[0] = path;
 	CU_ASSERT_EQUAL(sl_memory_plan_make(&plan, &config, &layout, queue_counts, &err), 0);
 	// The class is still there: all its partitions are in each checkpoint.
-	CU_ASSERT_EQUAL(find_item("batches")->bytes, lane_bytes(4096 + 16, 64 * 1024));
-	CU_ASSERT(lane_bytes(4096 + 16, 64 * 1024) > lane_bytes(16, 64 * 1024));
+	CU_ASSERT_EQUAL(find_item("batches")->bytes, lane_bytes(4096 + 16, 64 * 1024, false));
+	CU_ASSERT(lane_bytes(4096 + 16, 64 * 1024, false) > lane_bytes(16, 64 * 1024, false));
 	CU_ASSERT_STRING_EQUAL(
 		find_item("partitions")->detail, "4212, 16 of them in the configuration");
 	// What the start would refuse is refused now.

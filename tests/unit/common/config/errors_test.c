@@ -241,6 +241,10 @@ static const struct bad_file meaning[] = {
 	{PORTS STREAMS "store:\n  paths: [/s]\n  segment_bytes: 16777216\n  in_flight_max: 32\n",
 		"7: store.segment_bytes: value '16777216' is less than in_flight_max + 2 batches "
 		"of class 'default' and 2097152 bytes: must be at least 19922944"},
+	{PORTS STREAMS
+		"store:\n  paths: [/s, /t]\n  segment_bytes: 20967424\n  in_flight_max: 32\n",
+		"7: store.segment_bytes: value '20967424' is less than in_flight_max + 4 batches "
+		"of class 'default' and 2097152 bytes: must be at least 20971520"},
 	{PORTS STREAMS "store: {paths: [/s], backoff_us_min: 1000, backoff_us_max: 999}\n",
 		"5: store.backoff_us_max: value '999' is less than backoff_us_min: must be at "
 		"least 1000"},

@@ -178,7 +178,10 @@ static void a_full_queue_leaves_the_batch_for_the_next_turn(void)
 	sl_fixture_open(&fixture, &(struct sl_fixture_options){.in_flight_max = 32});
 	fixture.io->ops->destroy(fixture.io);
 	region = (struct iovec){
-		.iov_base = fixture.memory, .iov_len = sl_lane_memory_bytes(32, 4, 64 * 1024)};
+		.iov_base = fixture.memory,
+		.iov_len = sl_lane_memory_bytes(&(struct sl_lane_size){
+			.in_flight_max = 32, .owned_count = 4, .batch_bytes = 64 * 1024}),
+	};
 	fixture.io = sl_uring_create(4, &region, 1, &err);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(fixture.io);
 	fixture.lane.io = fixture.io;

@@ -52,8 +52,11 @@ void sl_fixture_init(struct sl_fixture *fixture, const struct sl_fixture_options
 	options = &fixture->options;
 	CU_ASSERT_FATAL(sl_fixture_make_directory(fixture->path));
 	make_partitions(fixture);
-	memory_bytes = sl_lane_memory_bytes(
-		options->in_flight_max, options->partition_count, options->batch_bytes);
+	memory_bytes = sl_lane_memory_bytes(&(struct sl_lane_size){
+		.in_flight_max = options->in_flight_max,
+		.owned_count = options->partition_count,
+		.batch_bytes = options->batch_bytes,
+	});
 	fixture->memory = aligned_alloc(SL_BLOCK_BYTES, memory_bytes);
 	fixture->next_segment = 1;
 	sl_breaker_init(&fixture->breaker, SL_FIXTURE_BACKOFF_NS_MIN, SL_FIXTURE_BACKOFF_NS_MAX);

@@ -14,14 +14,27 @@
 
 static void a_lane_has_batches_for_writes_the_open_one_and_a_checkpoint(void)
 {
-	CU_ASSERT_EQUAL(sl_lane_batch_count(8, 16, 512 * 1024), 10);
-	CU_ASSERT_EQUAL(sl_lane_batch_count(8, 0, 512 * 1024), 10);
-	CU_ASSERT_EQUAL(sl_lane_memory_bytes(8, 16, 512 * 1024), 10 * 512 * 1024);
+	struct sl_lane_size size = {
+		.in_flight_max = 8, .owned_count = 16, .batch_bytes = 512 * 1024};
+
+	CU_ASSERT_EQUAL(sl_lane_batch_count(&size), 10);
+	CU_ASSERT_EQUAL(sl_lane_memory_bytes(&size), 10 * 512 * 1024);
+	// Two of another lane may come, and none of the rest may be missing then.
+	size.has_alike = true;
+	CU_ASSERT_EQUAL(sl_lane_batch_count(&size), 12);
+	size = (struct sl_lane_size){.in_flight_max = 8, .batch_bytes = 512 * 1024};
+	CU_ASSERT_EQUAL(sl_lane_batch_count(&size), 10);
 	// 2724 states fit a batch of 64 KiB: 144 and 12 bytes come before them.
-	CU_ASSERT_EQUAL(sl_lane_batch_count(8, 2724, 64 * 1024), 10);
-	CU_ASSERT_EQUAL(sl_lane_batch_count(8, 2725, 64 * 1024), 11);
-	CU_ASSERT(sl_lane_batch_count(SL_IN_FLIGHT_COUNT_MAX, SL_PARTITION_COUNT_MAX,
-			  SL_BATCH_BYTES_MIN) <= SL_LANE_BATCH_COUNT_MAX);
+	size = (struct sl_lane_size){
+		.in_flight_max = 8, .owned_count = 2724, .batch_bytes = 64 * 1024};
+	CU_ASSERT_EQUAL(sl_lane_batch_count(&size), 10);
+	size.owned_count = 2725;
+	CU_ASSERT_EQUAL(sl_lane_batch_count(&size), 11);
+	size = (struct sl_lane_size){.in_flight_max = SL_IN_FLIGHT_COUNT_MAX,
+		.owned_count = SL_PARTITION_COUNT_MAX,
+		.batch_bytes = SL_BATCH_BYTES_MIN,
+		.has_alike = true};
+	CU_ASSERT(sl_lane_batch_count(&size) <= SL_LANE_BATCH_COUNT_MAX);
 }
 
 static void a_lane_that_goes_on_writes_an_epoch_start_behind_its_last_batch(void)

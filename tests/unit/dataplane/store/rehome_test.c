@@ -142,6 +142,48 @@ static void a_target_that_rolls_or_fails_once_states_what_it_has(void)
 	}
 }
 
+// Turns in which the target waits out its own backoff, and the first lane's breaker stays open.
+static void turn_until_mended(void)
+{
+	while (lane_at(0)->shm->rehomed == 0 || !all_are_quiet()) {
+		now_ns += BACKOFF_US * SL_NS_PER_US;
+		fixture.store.breakers[0].open_until_ns = UINT64_MAX;
+		turn();
+		sched_yield();
+	}
+}
+
+// All that it may have under way and two batches more, none of which is a checkpoint: when the
+// first of them fails, the checkpoint of the next segment still has its buffers.
+static void a_target_that_fails_with_all_its_buffers_under_way_can_still_open_a_segment(void)
+{
+	struct sl_lane *target;
+
+	make_store(2, SL_DURABILITY_DURABLE);
+	target = lane_at(1);
+	fail_drive(0);
+	fail_and_grant();
+	turn_until_leaving(lane_at(0), SL_LEAVING_UNDER_WAY);
+	reap(target);
+	CU_ASSERT_EQUAL_FATAL(target->unretired, 0);
+	target->retry_limit = 3;
+	set_fault(1, (struct sl_io_fault){.eio_number = 1});
+	for (uint32_t i = 0; i < target->in_flight_max; i++) {
+		CU_ASSERT(append(PARTITION_COUNT - 1));
+		sl_lane_seal(target, now_ns);
+	}
+	CU_ASSERT(append(PARTITION_COUNT - 1));
+	sl_lane_tick(lane_at(0), now_ns);
+	CU_ASSERT_EQUAL_FATAL(target->unretired, target->in_flight_max + 2);
+	append(PARTITION_COUNT - 1); // the open batch takes a buffer too
+	CU_ASSERT(target->free_count >= target->checkpoint_batch_count);
+	turn_until_mended();
+	CU_ASSERT_EQUAL(target->shm->segments_mended, 1);
+	CU_ASSERT_EQUAL(fixture.counters[0].stored, fixture.counters[0].appended);
+	expect_identity();
+	expect_the_same_after_a_kill();
+}
+
 static void the_drive_that_comes_back_closes_its_breaker_and_may_be_gone_to_again(void)
 {
 	make_store(2, SL_DURABILITY_DURABLE);
@@ -175,6 +217,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(ledgers_of_the_lane_that_leaves_stay_behind),
 	SL_TEST(a_kill_on_the_way_loses_only_what_was_not_stored),
 	SL_TEST(a_target_that_rolls_or_fails_once_states_what_it_has),
+	SL_TEST(a_target_that_fails_with_all_its_buffers_under_way_can_still_open_a_segment),
 	SL_TEST(the_drive_that_comes_back_closes_its_breaker_and_may_be_gone_to_again),
 };
 SL_SUITE(dataplane_store_rehome);
