@@ -68,8 +68,7 @@ static void rx_lines(struct sl_ledger *ledger, const struct sample *sample, uint
 	const struct sl_shm *shm = sample->shm;
 	const struct sl_shm_lcore *lcore = &shm->lcores[index];
 	const struct sl_rx_counters *rx = &sample->rx[index];
-	struct sl_ledger_range enqueued = sl_ledger_exactly(rx->enqueued);
-	struct sl_ledger_range rings = {0};
+	uint64_t rings_enqueued = 0;
 
 	sl_ledger_set(sl_ledger_add(ledger, "frames", "lcore %u ports", lcore->lcore_id), "frames",
 		sl_ledger_exactly(rx->frames), "frames by port",
@@ -87,17 +86,15 @@ static void rx_lines(struct sl_ledger *ledger, const struct sample *sample, uint
 
 	for (uint32_t i = 0; i < shm->header->ring_count; i++) {
 		const struct sl_shm_ring *ring = &shm->rings[i];
-		if (ring->rx_index != lcore->rx_index)
-			continue;
-		rings.low += ring_enqueued(sample, ring);
-		rings.high += SL_LOAD(ring->enqueued);
+
+		if (ring->rx_index == lcore->rx_index)
+			rings_enqueued += sample->ports_before == NULL
+				? SL_LOAD(ring->enqueued)
+				: SL_LOAD(ring->enqueued_at_copy);
 	}
-	// Markers pass some turns before the copy when a ring is full: both sides are ranges from
-	// the snapshot to now. Events move only from one to the other, so they still meet.
-	if (sample->ports_before != NULL)
-		enqueued.high = SL_LOAD(lcore->rx.enqueued);
 	sl_ledger_set(sl_ledger_add(ledger, "events", "lcore %u to rings", lcore->lcore_id),
-		"enqueued", enqueued, "enqueued by ring", rings);
+		"enqueued", sl_ledger_exactly(rx->enqueued), "enqueued by ring",
+		sl_ledger_exactly(rings_enqueued));
 }
 
 static void worker_lines(struct sl_ledger *ledger, const struct sample *sample, uint32_t index)
@@ -113,15 +110,19 @@ static void worker_lines(struct sl_ledger *ledger, const struct sample *sample, 
 		"stored + open + in flight + drops in append",
 		sl_ledger_exactly(worker->stored + in_flight +
 			drops_sum(worker->drops, SL_DROP_STAGE_APPEND)));
-	// When the worker's copy was taken its markers were anywhere: only at rest do they compare.
-	if (sample->ports_before != NULL)
-		return;
-	for (uint32_t i = 0; i < shm->header->ring_count; i++)
-		if (shm->rings[i].worker_index == lcore->worker_index)
-			rings_dequeued += ring_dequeued(sample, &shm->rings[i]);
+	for (uint32_t i = 0; i < shm->header->ring_count; i++) {
+		const struct sl_shm_ring *ring = &shm->rings[i];
+
+		if (ring->worker_index == lcore->worker_index)
+			rings_dequeued += sample->ports_before == NULL
+				? SL_LOAD(ring->dequeued)
+				: SL_LOAD(ring->dequeued_at_copy);
+	}
 	sl_ledger_set(sl_ledger_add(ledger, "events", "lcore %u from rings", lcore->lcore_id),
 		"dequeued", sl_ledger_exactly(worker->dequeued), "dequeued by ring",
 		sl_ledger_exactly(rings_dequeued));
+	if (sample->ports_before != NULL)
+		return;
 	sl_ledger_set(sl_ledger_add(ledger, "events", "lcore %u at rest", lcore->lcore_id),
 		"open + in flight", sl_ledger_exactly(in_flight), "nothing", sl_ledger_exactly(0));
 }

@@ -13,7 +13,7 @@
 #define SL_SHM_SOCKET_NAME "dataplane.sock" // in runtime_dir
 #define SL_SHM_LOCK_NAME "lock" // in runtime_dir: held by the running data plane
 #define SL_SHM_MAGIC 0x304d48535345434cull
-#define SL_SHM_VERSION 7
+#define SL_SHM_VERSION 8
 
 enum sl_dataplane_state {
 	SL_DATAPLANE_STARTING,
@@ -96,9 +96,11 @@ struct sl_shm_ring {
 	// Written by the RX lcore.
 	uint64_t enqueued SL_CACHE_ALIGNED;
 	uint64_t enqueued_at_marker, marker_sent;
+	uint64_t enqueued_at_copy; // of the lcore's counters
 	// Written by the worker lcore.
 	uint64_t dequeued SL_CACHE_ALIGNED;
 	uint64_t dequeued_at_marker, marker_received;
+	uint64_t dequeued_at_copy; // of the lcore's counters
 	uint64_t occupancy_max; // most events found in one turn
 } SL_CACHE_ALIGNED;
 

@@ -13,6 +13,7 @@ struct lcore_state {
 	uint64_t turn_count;
 	uint64_t turn_start_ns;
 	bool rx_finished;
+	bool is_through; // with the drain
 	bool abandoned;
 };
 
@@ -20,6 +21,18 @@ static void beat(struct sl_lcore *lcore, struct lcore_state *state)
 {
 	state->turn_count++;
 	SL_STORE(lcore->shm->heartbeat, state->turn_count);
+}
+
+// What rings had been given, and what was taken from them, when the lcore's counters are copied.
+static void copy_ring_counts(struct sl_lcore *lcore)
+{
+	const struct sl_dispatch *dispatch = lcore->rx != NULL ? &lcore->rx->dispatch : NULL;
+	const struct sl_worker *worker = lcore->worker;
+
+	for (uint32_t i = 0; dispatch != NULL && i < dispatch->steer->ring_count; i++)
+		SL_STORE(dispatch->shm_rings[i].enqueued_at_copy, dispatch->shm_rings[i].enqueued);
+	for (uint32_t i = 0; worker != NULL && i < worker->ring_count; i++)
+		SL_STORE(worker->rings[i].shm->dequeued_at_copy, worker->rings[i].shm->dequeued);
 }
 
 // Each side copies its own counters between two turns, so that a copy is whole; the markers tie
@@ -30,6 +43,7 @@ static void take_snapshot(struct sl_lcore *lcore, uint64_t id)
 
 	if (lcore->rx != NULL && !sl_dispatch_send_marker(&lcore->rx->dispatch, id))
 		return;
+	copy_ring_counts(lcore);
 	memcpy(&shm->rx_snapshot, &shm->rx, sizeof(shm->rx));
 	memcpy(&shm->worker_snapshot, &shm->worker, sizeof(shm->worker));
 	SL_STORE_RELEASE(shm->rx_snapshot_id, id);
@@ -75,24 +89,36 @@ static void finish_rx(struct sl_lcore *lcore, struct lcore_state *state)
 		__atomic_sub_fetch(&lcore->stop->rx_running, 1, __ATOMIC_RELEASE);
 }
 
+// True when no lcore has anything left to do: until then all take snapshots, of which those that
+// are through are a part.
+static bool all_are_through(struct sl_lcore *lcore, struct lcore_state *state)
+{
+	if (!state->is_through) {
+		state->is_through = true;
+		__atomic_sub_fetch(&lcore->stop->working, 1, __ATOMIC_RELEASE);
+	}
+	return SL_LOAD_ACQUIRE(lcore->stop->working) == 0;
+}
+
 // True when the lcore may return.
 static bool drain(struct sl_lcore *lcore, struct lcore_state *state, uint32_t phase)
 {
 	finish_rx(lcore, state);
 	if (lcore->worker == NULL)
-		return true;
+		return all_are_through(lcore, state) || phase == SL_PHASE_ABANDON;
 	if (SL_LOAD_ACQUIRE(lcore->stop->rx_running) > 0)
 		return false;
 	SL_STORE(lcore->shm->stage, SL_STAGE_DRAIN);
 	sl_worker_flush(lcore->worker);
-	if (phase == SL_PHASE_ABANDON && !state->abandoned) {
+	if (phase == SL_PHASE_ABANDON && !state->abandoned && !state->is_through) {
 		state->abandoned = true;
 		sl_worker_abandon(lcore->worker);
 	}
 	// Whoever gives up does not wait for writes: the process ends without freeing their
 	// buffers. What rings still hold is counted first.
-	return phase == SL_PHASE_ABANDON ? sl_worker_rings_are_empty(lcore->worker)
-					 : sl_worker_is_drained(lcore->worker);
+	if (phase == SL_PHASE_ABANDON)
+		return sl_worker_rings_are_empty(lcore->worker);
+	return sl_worker_is_drained(lcore->worker) && all_are_through(lcore, state);
 }
 
 int sl_lcore_run(void *argument)

@@ -25,6 +25,8 @@ struct sl_stop_words {
 	uint32_t phase SL_CACHE_ALIGNED; // enum sl_phase; main lcore
 	uint32_t rx_running SL_CACHE_ALIGNED; // RX lcores that may still enqueue; each subtracts
 					      // itself once, with release
+	uint32_t working SL_CACHE_ALIGNED; // lcores that are not through with the drain; each
+					   // subtracts itself once
 };
 
 struct sl_rx_queue {

@@ -239,10 +239,12 @@ int sl_lcores_launch(struct sl_dataplane *dataplane, struct sl_err *err)
 		// Counted before it runs, and only if it does: workers wait for all that are
 		// counted.
 		__atomic_add_fetch(&dataplane->stop->rx_running, is_rx, __ATOMIC_RELEASE);
+		__atomic_add_fetch(&dataplane->stop->working, 1, __ATOMIC_RELEASE);
 		result = rte_eal_remote_launch(
 			run_lcore, &dataplane->lcores[i], dataplane->lcores[i].lcore_id);
 		if (result != 0) {
 			__atomic_sub_fetch(&dataplane->stop->rx_running, is_rx, __ATOMIC_RELEASE);
+			__atomic_sub_fetch(&dataplane->stop->working, 1, __ATOMIC_RELEASE);
 			return sl_err_set(err, result, "cannot launch lcore %u",
 				dataplane->lcores[i].lcore_id);
 		}

@@ -104,6 +104,7 @@ static void launch_lcore(uint32_t index)
 		.shm = &shm_lcores[index],
 		.snapshot_request = &shm_header.snapshot_request,
 	};
+	process.stop.working++;
 	process.lcore_tasks[index] = sim_task_spawn("lcore", run_lcore, &process.lcores[index]);
 }
 

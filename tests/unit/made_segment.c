@@ -95,9 +95,11 @@ static void fill_ring(struct sl_shm_ring *ring, uint64_t events)
 		.entry_count = 1024,
 		.enqueued = events,
 		.enqueued_at_marker = events,
+		.enqueued_at_copy = events,
 		.marker_sent = SL_MADE_SNAPSHOT,
 		.dequeued = events,
 		.dequeued_at_marker = events,
+		.dequeued_at_copy = events,
 		.marker_received = SL_MADE_SNAPSHOT,
 		.occupancy_max = 17,
 	};

@@ -41,9 +41,9 @@ static void every_identity_holds_in_an_honest_segment(void)
 	for (int at_rest = 0; at_rest < 2; at_rest++) {
 		CU_ASSERT_EQUAL_FATAL(evaluate(&ledger, &made, at_rest), 0);
 		CU_ASSERT(sl_ledger_holds(&ledger));
-		// 2 of ports, 5 for each of 2 RX lcores, 2 rings, direct, 1 (at rest 3) for each of
+		// 2 of ports, 5 for each of 2 RX lcores, 2 rings, direct, 2 (at rest 3) for each of
 		// 2 workers.
-		CU_ASSERT_EQUAL(ledger.line_count, at_rest ? 21u : 17u);
+		CU_ASSERT_EQUAL(ledger.line_count, at_rest ? 21u : 19u);
 		for (size_t i = 0; i < ledger.line_count; i++) {
 			CU_ASSERT_PTR_NOT_NULL(ledger.lines[i].left_text);
 			CU_ASSERT_PTR_NOT_NULL(ledger.lines[i].right_text);
@@ -118,7 +118,9 @@ static const struct breakage rest_breakages[] = {
 	{rest_in_flight, 1, {"lcore 2 worker", "lcore 2 at rest"}},
 };
 
-WORD(live_enqueued, lcores[0].rx.enqueued)
+WORD(snap_enqueued, lcores[0].rx_snapshot.enqueued)
+WORD(copy_enqueued, rings[0].enqueued_at_copy)
+WORD(copy_dequeued, rings[1].dequeued_at_copy)
 WORD(snap_frames, lcores[0].rx_snapshot.frames)
 WORD(snap_port_frames, lcores[0].rx_snapshot.port_frames[0])
 WORD(snap_datagrams, lcores[0].rx_snapshot.datagrams)
@@ -145,12 +147,14 @@ static const struct breakage snapshot_breakages[] = {
 	{snap_events, -1, {"lcore 1 decode", "lcore 1 steer"}},
 	{snap_parse_drop, 1, {"lcore 1 parse"}},
 	{snap_ring_full, -1, {"lcore 1 steer"}},
-	{live_enqueued, -1, {"lcore 1 to rings"}},
+	{snap_enqueued, -1, {"lcore 1 steer", "lcore 1 to rings"}},
+	{copy_enqueued, -1, {"lcore 1 to rings"}},
+	{copy_dequeued, 1, {"lcore 2 from rings"}},
 	{snap_direct_given, -1, {"lcore 3 steer", "direct"}},
 	{snap_direct_taken, -1, {"lcore 3 worker", "direct"}},
-	{marker_enqueued, 1, {"lcore 1 to rings", "ring 0"}},
+	{marker_enqueued, 1, {"ring 0"}},
 	{marker_dequeued, -1, {"ring 0"}},
-	{snap_dequeued, -1, {"lcore 2 worker"}},
+	{snap_dequeued, -1, {"lcore 2 worker", "lcore 2 from rings"}},
 	{snap_stored, -1, {"lcore 2 worker"}},
 	{snap_refused, 1, {"lcore 2 worker"}},
 	{snap_open, 1, {"lcore 2 worker"}},

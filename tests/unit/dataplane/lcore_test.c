@@ -4,6 +4,7 @@
 #include "lcore.h"
 
 #include "rx/frames.h"
+#include "store/io_fault.h"
 #include "store/io_sync.h"
 #include "store/lane_fixture.h"
 #include "suite.h"
@@ -123,6 +124,7 @@ static void open_lcores(bool is_direct)
 	lcores[0].rx = &rx;
 	lcores[is_direct ? 0 : 1].worker = &worker;
 	stop.rx_running = 1;
+	stop.working = is_direct ? 1 : 2;
 	for (uint32_t i = 0; i < 2; i++) {
 		lcores[i].stop = &stop;
 		lcores[i].shm = &shm_lcores[i];
@@ -224,8 +226,12 @@ static void run_under_load(uint32_t lcore_count)
 			send_frames(1);
 		while (!snapshot_is_whole(lcore_count, id));
 		expect_identities(&shm_lcores[0].rx_snapshot, &last->worker_snapshot);
-		if (lcore_count == 2)
+		if (lcore_count == 2) {
 			CU_ASSERT_EQUAL(shm_ring.enqueued_at_marker, shm_ring.dequeued_at_marker);
+			CU_ASSERT_EQUAL(
+				shm_ring.enqueued_at_copy, shm_lcores[0].rx_snapshot.enqueued);
+			CU_ASSERT_EQUAL(shm_ring.dequeued_at_copy, last->worker_snapshot.dequeued);
+		}
 	}
 	while (SL_LOAD(shm_lcores[0].rx.frames) < sent_count)
 		sched_yield();
@@ -233,6 +239,7 @@ static void run_under_load(uint32_t lcore_count)
 	for (uint32_t i = 0; i < lcore_count; i++)
 		pthread_join(threads[i], NULL);
 	CU_ASSERT_EQUAL(stop.rx_running, 0);
+	CU_ASSERT_EQUAL(stop.working, 0);
 	CU_ASSERT_EQUAL(shm_lcores[0].stage, SL_STAGE_IDLE);
 }
 
@@ -258,6 +265,38 @@ static void two_lcores_store_what_they_receive_and_every_snapshot_adds_up(void)
 	expect_all_stored(2);
 	CU_ASSERT_EQUAL(shm_lcores[0].rx.direct, 0);
 	CU_ASSERT_EQUAL(shm_ring.dequeued, shm_ring.enqueued);
+	close_lcores();
+}
+
+// A drain that takes long: who has nothing left to do takes snapshots with the one that has.
+static void an_lcore_that_is_through_takes_snapshots_until_all_are(void)
+{
+	const struct sl_io_fault hang = {.hang_number = 1};
+	pthread_t threads[2];
+
+	open_lcores(false);
+	worker.io = sl_io_fault_create(worker.io, &hang);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(worker.io);
+	fixture.io = fixture.lane.io = worker.io;
+	for (uint32_t i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, run, &lcores[i]), 0);
+	send_frames(100);
+	while (SL_LOAD(shm_lcores[0].rx.frames) < sent_count)
+		sched_yield();
+	SL_STORE_RELEASE(stop.phase, SL_PHASE_STOP_RX);
+	while (SL_LOAD_ACQUIRE(stop.working) > 1)
+		sched_yield();
+	for (uint64_t id = 1; id <= SNAPSHOT_COUNT; id++) {
+		SL_STORE_RELEASE(snapshot_request, id);
+		while (!snapshot_is_whole(2, id))
+			sched_yield();
+		expect_identities(&shm_lcores[0].rx_snapshot, &shm_lcores[1].worker_snapshot);
+	}
+	CU_ASSERT(shm_lcores[1].worker_snapshot.in_flight_events > 0);
+	SL_STORE_RELEASE(stop.phase, SL_PHASE_ABANDON);
+	for (uint32_t i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	CU_ASSERT_EQUAL(shm_lcores[1].worker.drops[SL_DROP_ABANDONED] > 0, true);
 	close_lcores();
 }
 
@@ -389,6 +428,7 @@ static void every_mbuf_of_a_run_comes_back(void)
 static const struct sl_test tests[] = {
 	SL_TEST(a_turn_takes_a_few_full_bursts),
 	SL_TEST(two_lcores_store_what_they_receive_and_every_snapshot_adds_up),
+	SL_TEST(an_lcore_that_is_through_takes_snapshots_until_all_are),
 	SL_TEST(one_lcore_that_does_both_needs_no_ring),
 	SL_TEST(stages_are_measured_once_each_on_two_lcores),
 	SL_TEST(stages_are_measured_once_each_on_one_lcore_that_does_both),
