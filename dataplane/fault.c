@@ -38,6 +38,7 @@ static const char *const rule_names[SL_FAULT_RULE_COUNT] = {
 	[SL_FAULT_LOSE_AT_ROLL] = "roll=lose",
 	[SL_FAULT_KEEP_TERM] = "term=keep",
 	[SL_FAULT_KEEP_TERM_AT_WORK] = "rehome=keep",
+	[SL_FAULT_TRUST_BOOKMARK] = "bookmark=trust",
 	[SL_FAULT_SKIP_EPOCH] = "epoch=skip",
 };
 
@@ -104,7 +105,7 @@ int sl_fault_parse(const char *spec, struct sl_err *err)
 		word = strtok_r(NULL, ",", &rest)) {
 		if (parse_one(word) != 0)
 			result = sl_err_set(err, -EINVAL,
-				"--fault: unknown fault '%s'; known are lose=ring|batch|completion, write=eio|lands|full|short|eagain|hang@N, write=eio|lands|full@N+COUNT, flush=skip, names=skip, epoch=reuse, watermark=hasty, roll=lose, term=keep, epoch=skip and die=POINT@N",
+				"--fault: unknown fault '%s'; known are lose=ring|batch|completion, write=eio|lands|full|short|eagain|hang@N, write=eio|lands|full@N+COUNT, flush=skip, names=skip, epoch=reuse, watermark=hasty, roll=lose, term=keep, rehome=keep, bookmark=trust, epoch=skip and die=POINT@N",
 				word);
 	}
 	free(copy);

@@ -29,6 +29,7 @@ enum sl_fault_rule {
 	SL_FAULT_LOSE_AT_ROLL, // the event that made a lane roll is not written
 	SL_FAULT_KEEP_TERM, // a partition that moves at a start keeps its term
 	SL_FAULT_KEEP_TERM_AT_WORK, // so does one that moves while the appliance runs
+	SL_FAULT_TRUST_BOOKMARK, // a start trusts the bookmark of any stop before
 	SL_FAULT_SKIP_EPOCH, // lane.meta is not written
 	SL_FAULT_RULE_COUNT
 };
@@ -45,8 +46,8 @@ enum sl_fault_point {
 // 1; "write=lands@N": it says EIO and is written all the same; "write=eio@N+COUNT", also with lands
 // and full: COUNT writes from that one on; "write=hang@N": that one and all later never complete.
 // "flush=skip", "names=skip", "epoch=reuse", "watermark=hasty", "roll=lose", "term=keep",
-// "rehome=keep", "epoch=skip": the rules above. "die=POINT@N": fault_points.def. Several, separated
-// by commas. 0, or -EINVAL with err.
+// "rehome=keep", "bookmark=trust", "epoch=skip": the rules above. "die=POINT@N": fault_points.def.
+// Several, separated by commas. 0, or -EINVAL with err.
 int sl_fault_parse(const char *spec, struct sl_err *err);
 
 // 1 when one of event_count events is to be lost here now, else 0.

@@ -357,6 +357,33 @@ struct sl_segment_footer {
 } SL_PACKED;
 static_assert(sizeof(struct sl_segment_footer) == 128, "on-disk struct");
 
+// ---- bookmark: in the same block of the segment that a lane ended in by a clean stop
+
+#define SL_BOOKMARK_MAGIC 0x314b4253u // "SBK1"
+
+// Followed by state_count struct sl_partition_state, of the lane's partitions, and zeros.
+struct sl_segment_bookmark {
+	uint32_t magic;
+	uint16_t version;
+	uint16_t bookmark_bytes; // 128
+	uint32_t bookmark_crc; // CRC-32C over salt and these 128 bytes, this field as zero
+	uint32_t last_body_crc;
+	uint16_t lane;
+	uint16_t reserved0;
+	uint32_t state_count;
+	uint64_t segment;
+	uint64_t epoch; // of the stop: it counts for the next start alone
+	uint64_t first_number; // from here on as the footer would say
+	uint64_t last_number;
+	uint64_t end_position;
+	uint64_t event_count;
+	uint64_t time_first_ns;
+	uint64_t time_last_ns;
+	uint32_t states_crc; // CRC-32C over salt and the rest of the block
+	uint8_t reserved[36];
+} SL_PACKED;
+static_assert(sizeof(struct sl_segment_bookmark) == 128, "on-disk struct");
+
 // ---- segment index: a file of its own beside a sealed segment; made again when it is missing
 
 #define SL_SEGMENT_INDEX_NAME_FORMAT "%016llx.idx" // segment number

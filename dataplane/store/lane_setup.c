@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "store/lane_setup.h"
 
+#include "log.h"
+#include "store/bookmark.h"
 #include "store/checkpoint.h"
 #include "store/io_sync.h"
 #include "store/lane_internal.h"
@@ -164,6 +166,16 @@ int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
 	return result;
 }
 
+// Without it the next start reads the segment, and finds the same.
+static void leave_bookmark(const struct sl_lane *lane)
+{
+	struct sl_err err = {0};
+	int result = sl_bookmark_write(lane, &err);
+
+	if (result != 0 && result != -E2BIG)
+		sl_log_warning("store", "%s; the next start reads its last segment", err.text);
+}
+
 int sl_lane_end(struct sl_lane *lane, struct sl_err *err)
 {
 	int result;
@@ -188,6 +200,8 @@ int sl_lane_end(struct sl_lane *lane, struct sl_err *err)
 			SL_BATCH_FLAG_CLEAN_STOP, SL_BATCH_RUNS_OFFSET, 0, lane->last_seal_ns);
 		result = settle(lane, err);
 	}
+	if (result == 0)
+		leave_bookmark(lane);
 	lane->io->ops->destroy(lane->io);
 	lane->io = NULL;
 	return result;

@@ -108,6 +108,7 @@ static int raise_epoch(struct sl_recoverer *r, struct sl_lane_meta *meta)
 	}
 	if (result < 0)
 		return result;
+	r->epoch_before = meta->epoch;
 	if (meta->lane != r->lane) {
 		sl_err_set(r->err, -EUCLEAN, "%s/" SL_LANE_META_NAME " is that of lane %u",
 			r->lane_path, meta->lane);
@@ -118,6 +119,14 @@ static int raise_epoch(struct sl_recoverer *r, struct sl_lane_meta *meta)
 		return write_epoch(r, meta, SL_MAX(meta->epoch, 1u));
 #endif
 	return write_epoch(r, meta, meta->epoch + 1);
+}
+
+static int find_end(struct sl_recoverer *r)
+{
+	int result = sl_recovery_use_bookmark(r);
+
+	r->recovery->is_bookmarked = result > 0;
+	return result == 0 ? sl_recovery_scan(r) : SL_MIN(result, 0);
 }
 
 static int recover(struct sl_recoverer *r)
@@ -132,7 +141,7 @@ static int recover(struct sl_recoverer *r)
 		result = raise_epoch(r, &meta);
 	SL_FAULT_POINT(RECOVERY_EPOCH);
 	if (result == 0)
-		result = sl_recovery_scan(r);
+		result = find_end(r);
 #ifdef SL_FAULTS
 	if (sl_fault_breaks(SL_FAULT_REUSE_EPOCH))
 		r->epoch_max = 0;

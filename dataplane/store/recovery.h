@@ -24,6 +24,7 @@ struct sl_lane_recovery {
 	uint32_t state_count;
 	// For the log and the shared memory.
 	uint64_t event_count, batch_count; // read in unsealed segments
+	bool is_bookmarked; // nothing had to be read: a clean stop has said where the log ends
 	uint64_t torn_bytes; // of valid-looking or partial blocks behind the end
 	uint64_t took_us;
 };

@@ -43,6 +43,7 @@ struct sl_recoverer {
 	uint32_t current_index; // of the batch at hand
 	uint32_t end_index; // of the last segment that counts, SL_RECOVERY_NO_INDEX before one
 	uint64_t epoch_max, time_last_ns;
+	uint64_t epoch_before; // of the start before this one
 	// Batches up to mark are on stable storage, whatever failed since. All in front of unsure
 	// are; unsure_later takes its place once a mark has come that far, so it lags by what was
 	// under way.
@@ -55,6 +56,10 @@ int sl_recovery_corrupt(const struct sl_recoverer *r);
 
 // First entry behind the end of the log: half-born, void and spare segments.
 uint32_t sl_recovery_first_behind(const struct sl_recoverer *r);
+
+// Takes the log's end and the partitions' states from the bookmark of a clean stop, when the start
+// before this one ended so. 1, 0 without one, or a negative errno.
+int sl_recovery_use_bookmark(struct sl_recoverer *r);
 
 // Finds the log's end and the partitions' states; touches nothing. 0, -EUCLEAN, or another negative
 // errno.

@@ -56,9 +56,9 @@ static int contradict(const struct sl_partition_state *known, uint32_t term, uin
 		what, known->partition, term, offset, known->term, known->next_offset);
 }
 
-static int apply_state(struct sl_recovery_states *states, const void *entry, struct sl_err *err)
+int sl_recovery_states_put(struct sl_recovery_states *states,
+	const struct sl_partition_state *state, struct sl_err *err)
 {
-	const struct sl_partition_state *state = entry;
 	struct sl_partition_state *known = find(states, state->partition);
 
 	if (known == NULL)
@@ -69,6 +69,11 @@ static int apply_state(struct sl_recovery_states *states, const void *entry, str
 		return contradict(known, state->term, state->next_offset, "a checkpoint", err);
 	*known = *state;
 	return 0;
+}
+
+static int apply_state(struct sl_recovery_states *states, const void *entry, struct sl_err *err)
+{
+	return sl_recovery_states_put(states, entry, err);
 }
 
 // Offsets that a batch takes: by events, or because a fence says that they are lost.

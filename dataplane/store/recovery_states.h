@@ -16,6 +16,10 @@ struct sl_recovery_states {
 int sl_recovery_states_init(struct sl_recovery_states *states, struct sl_err *err);
 void sl_recovery_states_fini(struct sl_recovery_states *states); // legal on a zeroed struct
 
+// Takes one state, as of a checkpoint. Returns 0, -ENOMEM or -EUCLEAN as below.
+int sl_recovery_states_put(struct sl_recovery_states *states,
+	const struct sl_partition_state *state, struct sl_err *err);
+
 // Takes the states and tables of a batch whose runs were checked. Returns 0, -ENOMEM, or -EUCLEAN
 // when the batch contradicts what came before (an offset given twice or left out, a term that
 // falls); err then says which.

@@ -128,7 +128,9 @@ static int recover_lane(struct sl_store *store, struct sl_store_lane *lane, stru
 		"lane %u: epoch %lu, %lu batches with %lu events read in unsealed segments in %lu us, next batch %lu%s",
 		lane->number, recovery->epoch, recovery->batch_count, recovery->event_count,
 		recovery->took_us, recovery->chain.next_number,
-		recovery->torn_bytes > 0 ? ", torn tail cut" : "");
+		recovery->torn_bytes > 0          ? ", torn tail cut"
+			: recovery->is_bookmarked ? ", as its clean stop has marked it"
+						  : "");
 	return 0;
 }
 
