@@ -257,6 +257,15 @@ static int on_batch(void *context, const struct sl_lane_reader *reader,
 
 // ---- all together
 
+static bool lacks_paths(const struct sl_store_reader *store)
+{
+	bool lacks = false;
+
+	for (uint32_t i = 0; i < store->paths.count; i++)
+		lacks |= store->paths.paths[i][0] == '\0';
+	return lacks;
+}
+
 static int compare_boots(const void *a, const void *b)
 {
 	uint64_t left = ((const struct sl_ledger_boot *)a)->start_ns;
@@ -300,6 +309,7 @@ int sl_ledger_check_offline(struct sl_ledger_offline *result, struct sl_store_re
 
 	*result = (struct sl_ledger_offline){
 		.is_live = is_live,
+		.is_partial = lacks_paths(store),
 		.partition_count = partition_count,
 		.partitions = calloc(SL_MAX(partition_count, 1u), sizeof(*result->partitions)),
 	};
@@ -319,14 +329,28 @@ int sl_ledger_check_offline(struct sl_ledger_offline *result, struct sl_store_re
 	return rc;
 }
 
-bool sl_ledger_partition_holds(const struct sl_store_count *count)
+static uint64_t known_offsets(const struct sl_store_count *count)
 {
-	uint64_t known =
-		count->event_count + count->lost_count + count->jumped_count + count->expired_count;
+	return count->event_count + count->lost_count + count->jumped_count + count->expired_count;
+}
+
+uint64_t sl_ledger_partition_unknown(const struct sl_store_count *count)
+{
+	uint64_t known = known_offsets(count);
+	uint64_t span = known == 0 ? 0 : count->last_offset + 1 - count->first_offset;
+
+	return span > known ? span - known : 0;
+}
+
+bool sl_ledger_partition_holds(
+	const struct sl_ledger_offline *result, const struct sl_store_count *count)
+{
+	uint64_t known = known_offsets(count);
+	uint64_t unknown = result->is_partial ? sl_ledger_partition_unknown(count) : 0;
 
 	if (count->double_count > 0)
 		return false;
-	return known == 0 || known == count->last_offset + 1 - count->first_offset;
+	return known == 0 || known + unknown == count->last_offset + 1 - count->first_offset;
 }
 
 bool sl_ledger_offline_holds(const struct sl_ledger_offline *result)
@@ -336,7 +360,7 @@ bool sl_ledger_offline_holds(const struct sl_ledger_offline *result)
 	for (size_t i = 0; i < result->boot_count; i++)
 		holds = holds && sl_ledger_holds(&result->boots[i].lines);
 	for (uint32_t i = 0; i < result->partition_count; i++)
-		holds = holds && sl_ledger_partition_holds(&result->partitions[i]);
+		holds = holds && sl_ledger_partition_holds(result, &result->partitions[i]);
 	return holds;
 }
 

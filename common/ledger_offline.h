@@ -75,6 +75,7 @@ struct sl_ledger_offline {
 	size_t failure_count; // listed
 	uint64_t failures_in_all, record_count;
 	bool is_live; // somebody was writing the store
+	bool is_partial; // a path of the store is not here, and what lies there
 	struct sl_store_report report;
 };
 
@@ -84,8 +85,13 @@ struct sl_ledger_offline {
 int sl_ledger_check_offline(struct sl_ledger_offline *result, struct sl_store_reader *store,
 	bool is_live, struct sl_err *err);
 
-// True when a partition's offsets add up.
-bool sl_ledger_partition_holds(const struct sl_store_count *count);
+// Offsets of a partition between its first and its last that nothing says anything of.
+uint64_t sl_ledger_partition_unknown(const struct sl_store_count *count);
+
+// True when a partition's offsets add up. In a store of which a path is not here some may be
+// unknown.
+bool sl_ledger_partition_holds(
+	const struct sl_ledger_offline *result, const struct sl_store_count *count);
 
 // True when everything that could be checked holds.
 bool sl_ledger_offline_holds(const struct sl_ledger_offline *result);

@@ -49,6 +49,8 @@ static const struct sl_option options[] = {
 	{.name = "offline",
 		.argument = "STORE",
 		.help = "with --check: from the log of this store alone, running or not; again for each of its paths that is not where it was"},
+	{.name = "degraded",
+		.help = "with --offline: check what there is though a path of the store is not here, and say which"},
 	{.name = "docs", .help = "print the table of docs/drops.md and do nothing else"},
 	SL_CTL_COMMON_OPTIONS,
 };
@@ -68,7 +70,8 @@ static const struct sl_command command = {
 		"store.ledger_interval_s, at its stop), of what the log holds against the newest "
 		"ledger of each start (events against stored, gaps against drops), and of the offsets "
 		"of each partition. What cannot be checked is said: above all what came after the "
-		"newest ledger of a start that ended without a last one, as a crash does. That is no "
+		"newest ledger of a start that ended without a last one, as a crash does, and with "
+		"--degraded what lies on a path that is not here. That is no "
 		"failure; exit code 5 means that there is no ledger at all.",
 	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
@@ -86,7 +89,9 @@ static int on_option(
 
 	if (strcmp(option->name, "offline") == 0)
 		return sl_ctl_store_choose(&request->store, value, err);
-	if (strcmp(option->name, "check") == 0)
+	if (strcmp(option->name, "degraded") == 0)
+		request->store.is_degraded = true;
+	else if (strcmp(option->name, "check") == 0)
 		request->is_check = true;
 	else if (strcmp(option->name, "docs") == 0)
 		request->is_docs = true;
@@ -134,6 +139,8 @@ static int run(struct sl_ctl *ctl, int argc, char **argv)
 	}
 	if (request.store.path_count > 0 && !request.is_check)
 		return sl_options_usage_error(&command, "--offline needs --check");
+	if (request.store.is_degraded && request.store.path_count == 0)
+		return sl_options_usage_error(&command, "--degraded needs --offline");
 	if (request.store.path_count > 0)
 		return sl_drops_offline(ctl, &request.store);
 	code = sl_ctl_attach(ctl, &shm);

@@ -136,7 +136,7 @@ static json_t *partition_json(
 		is_empty ? json_null() : json_integer(COUNT(count->last_offset)), "events",
 		COUNT(count->event_count), "lost", COUNT(count->lost_count), "jumped",
 		COUNT(count->jumped_count), "expired", COUNT(count->expired_count), "twice",
-		COUNT(count->double_count), "ok", (int)sl_ledger_partition_holds(count));
+		COUNT(count->double_count), "ok", (int)sl_ledger_partition_holds(result, count));
 }
 
 static json_t *wrong_partition(
@@ -170,7 +170,7 @@ static json_t *stream_json(const struct sl_ledger_offline *result,
 		sums.jumped += count->jumped_count;
 		sums.expired += count->expired_count;
 		json_array_append_new(partitions, partition_json(result, stream->name, number, i));
-		if (sl_ledger_partition_holds(count))
+		if (sl_ledger_partition_holds(result, count))
 			continue;
 		sums.wrong++;
 		json_array_append_new(wrong, wrong_partition(stream->name, i, count));
@@ -232,8 +232,8 @@ static void note_boot(json_t *notes, const struct sl_ledger_boot *boot)
 		add_note(notes, where, "is running: what was counted since its newest ledger");
 	if (!boot->is_whole)
 		add_note(notes, where,
-			"not all of its lanes are here from their first ledger on (retention, or a "
-			"repair): that all it has stored, and all its gaps, are in the log");
+			"not all of its lanes are here from their first ledger on (retention, a "
+			"repair, or a path that is not here): that all it has stored, and all its gaps, are in the log");
 	if (boot->newest.failed_lane_count > 0)
 		add_note(notes, where,
 			"a lane had failed: that all gaps are in the log, and no event beyond those stored");
@@ -250,12 +250,53 @@ static void note_epoch(json_t *notes, const struct sl_ledger_epoch *epoch)
 			"its offsets");
 }
 
+static void note_paths(json_t *notes, const struct sl_store_reader *store)
+{
+	char where[NOTE_BYTES_MAX];
+
+	for (uint32_t i = 0; i < store->paths.count; i++) {
+		if (store->paths.paths[i][0] != '\0')
+			continue;
+		snprintf(where, sizeof(where), "path %" PRIu32 ", last at %.128s", i,
+			store->meta.paths[i].path);
+		add_note(notes, where, "is not here: all that lies there");
+	}
+}
+
+static void note_partition(
+	json_t *notes, const char *stream, uint32_t index, const struct sl_store_count *count)
+{
+	uint64_t unknown = sl_ledger_partition_unknown(count);
+	char where[NOTE_BYTES_MAX], what[NOTE_BYTES_MAX];
+
+	if (unknown == 0)
+		return;
+	snprintf(where, sizeof(where), "%s/%" PRIu32, stream, index);
+	snprintf(what, sizeof(what),
+		"%" PRIu64 " of its offsets, which may lie on a path that is not here", unknown);
+	add_note(notes, where, what);
+}
+
+static void note_partitions(
+	json_t *notes, const struct sl_store_reader *store, const struct sl_ledger_offline *result)
+{
+	for (uint32_t s = 0; result->is_partial && s < store->meta.header.stream_count; s++) {
+		const struct sl_store_meta_stream *stream = &store->meta.streams[s];
+
+		for (uint32_t i = 0; i < stream->partition_count; i++)
+			note_partition(notes, stream->name, i,
+				&result->partitions[stream->first_partition + i]);
+	}
+}
+
 static json_t *document(const struct sl_store_reader *store, const struct sl_ledger_offline *result)
 {
 	json_t *starts = json_array(), *epochs = json_array(), *streams = json_array();
 	json_t *partitions = json_array(), *wrong = json_array(), *unchecked = json_array();
 
 	add_failures(wrong, result);
+	note_paths(unchecked, store);
+	note_partitions(unchecked, store, result);
 	for (size_t i = 0; i < result->boot_count; i++) {
 		json_array_append_new(starts, start_json(&result->boots[i]));
 		note_boot(unchecked, &result->boots[i]);
@@ -267,8 +308,8 @@ static json_t *document(const struct sl_store_reader *store, const struct sl_led
 	for (uint32_t i = 0; i < store->meta.header.stream_count; i++)
 		json_array_append_new(
 			streams, stream_json(result, &store->meta.streams[i], partitions, wrong));
-	return json_pack("{s:s, s:b, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "store",
-		store->path, "live", (int)result->is_live, "ok",
+	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "store",
+		store->path, "live", (int)result->is_live, "partial", (int)result->is_partial, "ok",
 		(int)sl_ledger_offline_holds(result), "ledgers", COUNT(result->record_count),
 		"wrong_ledger_lines", COUNT(result->failures_in_all), "starts", starts, "epochs",
 		epochs, "streams", streams, "partitions", partitions, "wrong", wrong, "unchecked",

@@ -40,6 +40,12 @@ fi
 assert_contains "$(cat "$work/said")" "path 1 of the store, last at $work/b, is not here" 'what sluicectl says'
 assert_ge "$(wc -l <"$work/read")" 1001 'events read without the drive'
 stop_dataplane
+expect_status 5 "$sluicectl" drops --check --offline "$work/a"
+"$sluicectl" drops --check --offline "$work/a" --degraded --json >"$work/drops" || fail "$(cat "$work/drops")"
+assert_eq "$(jq '.partial, .ok, ([.starts[].whole] | map(tostring) | join(" "))' "$work/drops" | xargs)" \
+	'true true false true' 'the log without the drive, its starts whole'
+assert_contains "$(jq -r '.unchecked[] | "\(.where) \(.what)"' "$work/drops")" \
+	"path 1, last at $work/b is not here" 'what is not checked'
 start_degraded 2
 blast_windowed 1 "$work/sent" --flows 32
 stop_dataplane

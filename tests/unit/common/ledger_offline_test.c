@@ -267,7 +267,14 @@ static void a_log_without_ledgers_has_its_offsets_checked(void)
 	sl_test_events_write(&made, 0, 0, 1, 7, 5);
 	CU_ASSERT_EQUAL_FATAL(check(false), 0);
 	CU_ASSERT_FALSE(sl_ledger_offline_holds(&result));
-	CU_ASSERT_FALSE(sl_ledger_partition_holds(&result.partitions[0]));
+	CU_ASSERT_FALSE(sl_ledger_partition_holds(&result, &result.partitions[0]));
+	CU_ASSERT_EQUAL(sl_ledger_partition_unknown(&result.partitions[0]), 2);
+	// They may lie on a path that is not here; what is there twice is wrong all the same.
+	CU_ASSERT_FALSE(result.is_partial);
+	result.is_partial = true;
+	CU_ASSERT(sl_ledger_offline_holds(&result));
+	result.partitions[0].double_count = 1;
+	CU_ASSERT_FALSE(sl_ledger_offline_holds(&result));
 	end();
 }
 
