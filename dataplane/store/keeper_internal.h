@@ -15,6 +15,8 @@ struct sl_kept_lane {
 	uint32_t open_count; // segments that are not sealed: spare, current, full
 	uint64_t open_bytes;
 	struct sl_segment *forming; // the next spare, while its blocks are written once
+	uint64_t seen_position; // of the lane, at the last turn
+	uint64_t pace_bytes; // that it fills in a turn, at most, lately
 	uint32_t birth_wait_turns;
 	uint64_t seal_wait_turns; // until a footer that failed is tried again
 	uint32_t seal_failure_count; // of the segment at hand

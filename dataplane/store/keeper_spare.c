@@ -8,9 +8,11 @@
 
 // A birth that failed, for want of room as a rule, is tried again after this.
 #define BIRTH_RETRY_TURNS 50
-// A lane with less than a quarter of a segment, and less than this, before it gets its spare as it
-// is: at the fastest rate these drives take, 32 MiB last five turns of this thread.
-#define HUNGRY_BYTES (32 * SL_MIB)
+// A lane with less before it than a quarter of a segment, or than it fills in so many turns of this
+// thread at its pace, gets its spare as it is: the thread may be at a flush when it should look.
+#define HUNGRY_TURNS 16
+// The pace falls by this part a turn: a burst is remembered for some 50 ms.
+#define PACE_DECAY 16
 
 // Says it when the trouble begins, not at every try.
 static void note_birth_error(struct sl_kept_lane *kept, int error, const char *text)
@@ -86,12 +88,23 @@ static bool begin_forming(struct sl_keeper *keeper, struct sl_kept_lane *kept)
 	return true;
 }
 
+// What the lane has filled since the last turn, or did lately.
+static void note_pace(struct sl_kept_lane *kept)
+{
+	uint64_t position = SL_LOAD(kept->config.shm->position);
+	uint64_t filled_bytes =
+		position >= kept->seen_position ? position - kept->seen_position : position;
+
+	kept->seen_position = position;
+	kept->pace_bytes = SL_MAX(filled_bytes, kept->pace_bytes - kept->pace_bytes / PACE_DECAY);
+}
+
 static bool is_hungry(const struct sl_kept_lane *kept)
 {
 	uint64_t file_bytes = kept->forming->file_bytes;
-	uint64_t margin_bytes = SL_MAX(file_bytes / 4, HUNGRY_BYTES);
+	uint64_t margin_bytes = SL_MAX(file_bytes / 4, HUNGRY_TURNS * kept->pace_bytes);
 
-	return SL_LOAD(kept->config.shm->position) + margin_bytes >= file_bytes;
+	return kept->seen_position + margin_bytes >= file_bytes;
 }
 
 // True when the segment may be handed over.
@@ -119,6 +132,7 @@ void sl_keeper_keep_spare(struct sl_keeper *keeper, struct sl_kept_lane *kept)
 	struct sl_lane *lane = kept->config.lane;
 	struct sl_segment *segment;
 
+	note_pace(kept);
 	if (SL_LOAD_ACQUIRE(lane->spare) != NULL || SL_LOAD(lane->shm->state) == SL_LANE_FAILED)
 		return;
 	if (kept->birth_wait_turns > 0) {

@@ -14,8 +14,8 @@
 
 static char data[60000];
 
-// Large enough that a lane at its beginning can wait: the margin is 32 MiB.
-static const struct sl_fixture_options patient = {.segment_bytes = 48 * SL_MIB};
+// The smallest that a configuration allows.
+static const struct sl_fixture_options patient = {.segment_bytes = SL_SEGMENT_BYTES_MIN};
 static const struct sl_fixture_options small = {.segment_bytes = 512 * 1024};
 
 static struct sl_keeper *make_keeper(
@@ -49,7 +49,7 @@ static void a_new_segment_is_written_once_before_a_lane_that_can_wait_gets_it(vo
 		turns++;
 	}
 	CU_ASSERT_PTR_NOT_NULL_FATAL(fixture.lane.spare);
-	CU_ASSERT_EQUAL(turns, 49); // 48 pieces, and the turn that hands over
+	CU_ASSERT_EQUAL(turns, 17); // 16 pieces, and the turn that hands over
 	CU_ASSERT_EQUAL(fixture.lane.spare->formatted_bytes, patient.segment_bytes);
 	CU_ASSERT_EQUAL(fixture.shm.segments_unwritten, 0);
 	drop_spares(&fixture, keeper);
@@ -83,11 +83,49 @@ static void a_hungry_lane_gets_its_spare_as_it_is_and_the_gauge_says_so(void)
 	keeper->format_credit_bytes = SL_KEEPER_FORMAT_BYTES;
 	sl_keeper_keep_spare(keeper, &keeper->lanes[0]);
 	CU_ASSERT_PTR_NULL(fixture.lane.spare);
-	fixture.shm.position = 16 * SL_MIB; // 32 are left
+	fixture.shm.position = 12 * SL_MIB - 1;
+	keeper->lanes[0].seen_position = fixture.shm.position;
+	sl_keeper_keep_spare(keeper, &keeper->lanes[0]);
+	CU_ASSERT_PTR_NULL(fixture.lane.spare);
+	fixture.shm.position++; // a quarter is left
 	sl_keeper_keep_spare(keeper, &keeper->lanes[0]);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(fixture.lane.spare);
 	CU_ASSERT_EQUAL(fixture.lane.spare->formatted_bytes, SL_KEEPER_FORMAT_BYTES);
 	CU_ASSERT_EQUAL(fixture.shm.segments_unwritten, 1);
+	drop_spares(&fixture, keeper);
+	sl_fixture_close(&fixture);
+}
+
+// What is left of 16 MiB lasts for 16 turns at 900 KiB a turn from the beginning on, not at 1 MiB.
+static void a_lane_is_hungry_by_its_pace_and_for_a_while(void)
+{
+	struct sl_fixture fixture;
+	struct sl_keeper *keeper;
+	struct sl_kept_lane *kept;
+
+	sl_fixture_open(&fixture, &patient);
+	keeper = make_keeper(&fixture, 0, SL_GIB);
+	kept = &keeper->lanes[0];
+	fixture.shm.position = 0;
+	sl_keeper_keep_spare(keeper, kept);
+	fixture.shm.position = 900 * 1024;
+	sl_keeper_keep_spare(keeper, kept);
+	CU_ASSERT_PTR_NULL(fixture.lane.spare);
+	fixture.shm.position += SL_MIB;
+	sl_keeper_keep_spare(keeper, kept);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(fixture.lane.spare);
+	drop_spares(&fixture, keeper);
+	// A pace that is over is forgotten.
+	keeper = make_keeper(&fixture, 0, SL_GIB);
+	kept = &keeper->lanes[0];
+	kept->seen_position = fixture.shm.position;
+	kept->pace_bytes = 4 * SL_MIB;
+	fixture.lane.spare = fixture.lane.segment;
+	for (int turn = 0; turn < 40; turn++)
+		sl_keeper_keep_spare(keeper, kept);
+	fixture.lane.spare = NULL;
+	sl_keeper_keep_spare(keeper, kept);
+	CU_ASSERT_PTR_NULL(fixture.lane.spare);
 	drop_spares(&fixture, keeper);
 	sl_fixture_close(&fixture);
 }
@@ -208,6 +246,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_new_segment_is_written_once_before_a_lane_that_can_wait_gets_it),
 	SL_TEST(without_credit_nothing_is_written_ahead),
 	SL_TEST(a_hungry_lane_gets_its_spare_as_it_is_and_the_gauge_says_so),
+	SL_TEST(a_lane_is_hungry_by_its_pace_and_for_a_while),
 	SL_TEST(a_class_at_its_limit_recycles_its_oldest_segment_and_the_lane_goes_on_in_it),
 	SL_TEST(a_number_that_is_taken_is_passed_over),
 	SL_TEST(a_class_below_its_limit_recycles_nothing),
