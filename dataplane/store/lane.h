@@ -115,6 +115,7 @@ struct sl_lane {
 	uint8_t last_kind; // of the last sealed batch
 	bool is_disk_full; // a write met ENOSPC or EDQUOT, and none has succeeded since
 	bool failed;
+	bool is_stuck; // full, and its next segment cannot be made
 
 	// A write has failed (lane_mend.c): written by the worker when one does.
 	bool is_halted; // none is started, until the next segment goes on at the failed batch
@@ -179,7 +180,7 @@ struct sl_lane {
 	uint64_t settled_segment; // written by the worker: last segment whose first checkpoint, or
 				  // epoch start, is retired
 	int32_t write_error; // written by the worker: negative errno that failed the lane
-	bool wants_spare; // written by the worker: a halted lane waits for its next segment
+	bool wants_spare; // written by the worker: the lane cannot go on without its next segment
 	struct sl_lane_ledger ledger;
 
 	// Leaving for another drive. target and moves are the keeper's while it plans, then the

@@ -64,9 +64,17 @@ uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns);
 // drive. False when there is none to ask for.
 bool sl_lane_ask_to_leave(struct sl_lane *lane);
 
+// For a lane that is stuck: once nothing of it is under way, asks the keeper for a lane of another
+// drive, and halts when that has it in hand. Returns the work done.
+uint32_t sl_lane_look_elsewhere(struct sl_lane *lane);
+
 // True when the lane may go on by itself, or be given up: it does not ask any more. False while the
 // keeper, or the target, has it in hand.
 bool sl_lane_withdraw(struct sl_lane *lane);
+
+// True of a lane that has left a full drive, its segments closed: it waits for room, and may end
+// so.
+bool sl_lane_is_idle_for_room(const struct sl_lane *lane);
 
 // What a lane does once a turn while the keeper or the target has it in hand. Returns the work
 // done.

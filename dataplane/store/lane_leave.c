@@ -20,6 +20,37 @@ bool sl_lane_ask_to_leave(struct sl_lane *lane)
 	return true;
 }
 
+// Nothing is under way in it, so it can halt as behind a write that has failed; the drive's breaker
+// has nothing to do with it.
+static void halt(struct sl_lane *lane)
+{
+	lane->is_stuck = false;
+	lane->is_halted = true;
+	lane->is_failure_noted = true;
+	lane->failure_count = SL_MAX(lane->failure_count, 1u);
+	lane->halt_refusal = lane->refusal;
+	lane->mend_ns = 0;
+	if (lane->refusal != SL_DROP_DISK_FULL)
+		SL_STORE(lane->shm->state, SL_LANE_HALTED);
+}
+
+uint32_t sl_lane_look_elsewhere(struct sl_lane *lane)
+{
+	int error = SL_LOAD(lane->spare_error);
+
+	if (lane->unretired > 0 || lane->open_batch != NULL)
+		return 0;
+	if (SL_LOAD_ACQUIRE(lane->leaving) > SL_LEAVING_WANTED || lane->is_promised) {
+		halt(lane);
+		return 1;
+	}
+	if (error == 0 || SL_LOAD_ACQUIRE(lane->spare) != NULL)
+		return 0;
+	lane->halt_error = error;
+	sl_lane_ask_to_leave(lane);
+	return 0;
+}
+
 bool sl_lane_withdraw(struct sl_lane *lane)
 {
 	uint32_t wanted = SL_LEAVING_WANTED;
@@ -241,10 +272,17 @@ static void begin(struct sl_lane *lane, uint64_t now_ns)
 	}
 	lane->owned_count = 0;
 	target->incoming = lane;
+	SL_STORE(target->wants_spare, false);
 	SL_STORE(lane->shm->partition_count, 0);
 	SL_STORE(target->shm->partition_count, target->owned_count);
 	SL_STORE_RELEASE(lane->leaving, SL_LEAVING_UNDER_WAY);
 	sl_lane_roll_early(target, now_ns);
+}
+
+static bool can_take(const struct sl_lane *target)
+{
+	return !target->failed && !target->is_halted &&
+		(SL_LOAD_ACQUIRE(target->spare) != NULL || SL_LOAD(target->spare_error) == 0);
 }
 
 // The target has failed before it took anything: another one, in yet higher terms.
@@ -329,11 +367,17 @@ uint32_t sl_lane_leave(struct sl_lane *lane, uint64_t now_ns)
 {
 	switch (SL_LOAD_ACQUIRE(lane->leaving)) {
 	case SL_LEAVING_GRANTED:
-		if (lane->target->failed || lane->target->is_halted) {
+		if (!can_take(lane->target)) {
 			ask_again(lane);
 			return 1;
 		}
-		if (!sl_lane_may_roll(lane->target))
+		if (!sl_lane_may_roll(lane->target)) {
+			// It may be seconds until the whole of it is written ahead.
+			SL_STORE(lane->target->wants_spare, true);
+			return 0;
+		}
+		// It may have been stuck, and have asked; it was not heard.
+		if (!sl_lane_withdraw(lane->target))
 			return 0;
 		begin(lane, now_ns);
 		return 1;

@@ -217,7 +217,7 @@ uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns)
 		SL_STORE(lane->shm->state, SL_LANE_HALTED);
 		SL_STORE(lane->shm->breaker, SL_LOAD(lane->breaker->state));
 	}
-	if (lane->halt_refusal == SL_DROP_DRIVE_FAILED)
+	if (lane->halt_refusal != SL_DROP_LANE_FULL)
 		sl_lane_ask_to_leave(lane);
 	if (!leave_segments(lane))
 		return 0;
@@ -242,7 +242,8 @@ uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns)
 void sl_lane_stop_waiting(struct sl_lane *lane)
 {
 	if (lane->is_halted && !lane->failed && lane->under_way == 0 &&
-		lane->halt_refusal != SL_DROP_LANE_FULL && sl_lane_withdraw(lane))
+		lane->halt_refusal != SL_DROP_LANE_FULL && !sl_lane_is_idle_for_room(lane) &&
+		sl_lane_withdraw(lane))
 		sl_lane_fail(lane, lane->halt_refusal, lane->halt_error);
 }
 

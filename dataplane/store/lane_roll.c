@@ -66,12 +66,20 @@ static void enter_spare(struct sl_lane *lane, struct sl_segment *spare, uint64_t
 {
 	SL_STORE_RELEASE(lane->spare, NULL);
 	SL_STORE(lane->shm->state, SL_LANE_ACTIVE);
+	lane->is_stuck = false;
 	lane->full_segment = lane->segment;
 	lane->previous_segment = lane->segment->number;
 	sl_lane_enter_segment(lane, spare);
 	sl_lane_wind_incoming(lane, false);
 	sl_lane_write_states(lane, SL_BATCH_CHECKPOINT, now_ns);
 	sl_lane_wind_incoming(lane, true);
+}
+
+// False when its partitions go elsewhere because it was stuck, or some store.meta may say so.
+static bool stays(struct sl_lane *lane)
+{
+	return sl_likely(SL_LOAD_ACQUIRE(lane->leaving) == SL_LEAVING_NONE && !lane->is_promised) ||
+		(sl_lane_withdraw(lane) && !lane->is_promised);
 }
 
 bool sl_lane_may_roll(const struct sl_lane *lane)
@@ -100,8 +108,11 @@ bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
 	spare = SL_LOAD_ACQUIRE(lane->spare);
 	if (spare == NULL) {
 		lane->refusal = sl_lane_spare_refusal(lane, lane->refusal);
+		lane->is_stuck = SL_LOAD(lane->spare_error) != 0;
 		return false;
 	}
+	if (!stays(lane))
+		return false;
 	enter_spare(lane, spare, now_ns);
 	return true;
 }
@@ -115,7 +126,8 @@ bool sl_lane_roll_aged(struct sl_lane *lane, uint64_t now_ns)
 		return false;
 	// Without a spare, or a place in flight for the open batch, it is older a little later.
 	spare = SL_LOAD_ACQUIRE(lane->spare);
-	if (spare == NULL || (lane->open_batch != NULL && lane->unretired >= lane->in_flight_max))
+	if (spare == NULL || (lane->open_batch != NULL && lane->unretired >= lane->in_flight_max) ||
+		!stays(lane))
 		return false;
 	if (lane->open_batch != NULL)
 		sl_lane_seal(lane, now_ns);

@@ -59,6 +59,13 @@ static uint32_t hand_over_full_segment(struct sl_lane *lane)
 	return 1;
 }
 
+bool sl_lane_is_idle_for_room(const struct sl_lane *lane)
+{
+	return lane->is_halted && lane->halt_refusal == SL_DROP_DISK_FULL &&
+		lane->owned_count == 0 && lane->segment == NULL &&
+		SL_LOAD_ACQUIRE(lane->leaving) == SL_LEAVING_NONE;
+}
+
 uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns)
 {
 	uint32_t work = 0;
@@ -72,6 +79,8 @@ uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns)
 	}
 	if (sl_unlikely(lane->is_halted))
 		return sl_lane_mend(lane, now_ns);
+	if (sl_unlikely(lane->is_stuck))
+		work += sl_lane_look_elsewhere(lane);
 	if (sl_unlikely(lane->retry_ns != 0 && now_ns >= lane->retry_ns))
 		work += send_again(lane, now_ns);
 	if (lane->open_batch != NULL && is_due(lane, now_ns)) {
@@ -96,5 +105,5 @@ bool sl_lane_is_quiet(const struct sl_lane *lane)
 	if (lane->failed)
 		return lane->under_way == 0;
 	return lane->open_batch == NULL && lane->unretired == 0 && lane->full_segment == NULL &&
-		!lane->is_halted;
+		(!lane->is_halted || sl_lane_is_idle_for_room(lane));
 }

@@ -75,13 +75,21 @@ static struct sl_store_lane *find_target(struct sl_store *store, const struct sl
 	return target;
 }
 
-// Copies of store.meta are written where drives take writes, as far as their breakers know.
+static bool lacks_room(const struct sl_store_lane *leaver)
+{
+	int error = SL_LOAD(leaver->lane.spare_error);
+
+	return error == -ENOSPC || error == -EDQUOT;
+}
+
+// Copies of store.meta are written where drives take writes, as far as their breakers know: their
+// room is there.
 static void mark_failed_paths(struct sl_store *store, const struct sl_store_lane *leaver)
 {
 	for (uint32_t i = 0; i < store->path_count; i++)
 		store->paths[i].is_failed =
 			SL_LOAD(store->breakers[i].state) != SL_BREAKER_CLOSED ||
-			i == leaver->path_index;
+			(i == leaver->path_index && !lacks_room(leaver));
 }
 
 // From the first offset on that is not stored, in a term above all that some copy may name.

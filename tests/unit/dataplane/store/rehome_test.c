@@ -40,6 +40,109 @@ static void partitions_go_on_at_the_same_offsets_and_nothing_is_lost(void)
 	rehome_under_load(SL_DURABILITY_WRITTEN, 20);
 }
 
+// Its drive takes writes, but no segment can be made there.
+static void bar_births(uint32_t index)
+{
+	struct sl_kept_lane *kept = &fixture.store.keeper->lanes[index];
+
+	kept->config.path[0] = '-';
+}
+
+static void fill_until_refused(void)
+{
+	while (lane_of(0)->shm->rehomed == 0 && refused_count == 0) {
+		append_everywhere(1);
+		turn();
+		sched_yield();
+	}
+}
+
+static void a_lane_that_gets_no_segment_leaves_what_it_can_write_no_more(void)
+{
+	struct sl_lane *lane;
+	uint64_t left_count;
+
+	make_store(2, SL_DURABILITY_DURABLE);
+	lane = lane_at(0);
+	bar_births(0);
+	while (lane->shm->rehomed == 0) {
+		append_everywhere(4);
+		turn();
+		sched_yield();
+	}
+	expect_all_in(1);
+	CU_ASSERT_EQUAL(lane->spare_error, -ENOENT);
+	CU_ASSERT_EQUAL(lane->shm->writes_failed, 0);
+	CU_ASSERT_EQUAL(fixture.store.breakers[0].state, SL_BREAKER_CLOSED);
+	left_count = refused_count;
+	append_everywhere(10);
+	turn_until_quiet();
+	CU_ASSERT_EQUAL(refused_count, left_count);
+	CU_ASSERT_EQUAL(fixture.counters[0].stored, fixture.counters[0].appended);
+	expect_identity();
+	expect_the_same_after_a_kill();
+}
+
+// Nowhere to go: it refuses, does not halt, and goes on when a segment can be made.
+static void a_lane_that_gets_no_segment_anywhere_waits_for_one(void)
+{
+	struct sl_lane *lane;
+
+	make_store(2, SL_DURABILITY_DURABLE);
+	lane = lane_at(0);
+	bar_births(0);
+	bar_births(1);
+	fill_until_refused();
+	for (uint32_t i = 0; i < 100; i++)
+		turn();
+	CU_ASSERT_EQUAL(lane->shm->rehomed + lane_at(1)->shm->rehomed, 0);
+	CU_ASSERT_FALSE(lane->is_halted || lane_at(1)->is_halted);
+	fixture.store.keeper->lanes[0].config.path[0] = '/';
+	fixture.store.keeper->lanes[1].config.path[0] = '/';
+	do {
+		turn();
+		sched_yield();
+	} while (!append(0) || !append(PARTITION_COUNT - 1));
+	turn_until_quiet();
+	expect_identity();
+	expect_the_same_after_a_kill();
+}
+
+static uint64_t count_older(const struct sl_latency *latency, uint64_t age_ns)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = sl_latency_bucket(age_ns); i < SL_LATENCY_BUCKET_COUNT; i++)
+		count += latency->buckets[i];
+	return count;
+}
+
+// Each event is in the ages of the lane that has stored it, once, and counts from when it came,
+// wherever it went.
+static void events_that_move_keep_their_ages(void)
+{
+	const uint64_t wait_ns = 64 * SL_NS_PER_MS;
+	const struct sl_latency *left, *taken;
+
+	make_store(2, SL_DURABILITY_DURABLE);
+	left = &lane_at(0)->shm->latency;
+	taken = &lane_at(1)->shm->latency;
+	fail_drive(0);
+	fail_and_grant(); // four events of each of its three partitions
+	now_ns += wait_ns;
+	turn_until_rehomed(lane_at(0), 1);
+	turn_until_quiet();
+	CU_ASSERT_EQUAL(sl_latency_event_count(left), 9);
+	CU_ASSERT_EQUAL(sl_latency_event_count(taken), fixture.counters[0].stored - 9);
+	CU_ASSERT_EQUAL(count_older(left, wait_ns), 0);
+	CU_ASSERT(count_older(taken, wait_ns) >= 12);
+	append_everywhere(1);
+	turn_until_quiet();
+	CU_ASSERT_EQUAL(sl_latency_event_count(left), 9);
+	CU_ASSERT_EQUAL(sl_latency_event_count(taken), fixture.counters[0].stored - 9);
+	expect_the_same_after_a_kill();
+}
+
 static void what_comes_meanwhile_waits_in_the_open_batch_and_follows(void)
 {
 	make_store(2, SL_DURABILITY_DURABLE);
@@ -213,6 +316,9 @@ static void the_drive_that_comes_back_closes_its_breaker_and_may_be_gone_to_agai
 
 static const struct sl_test tests[] = {
 	SL_TEST(partitions_go_on_at_the_same_offsets_and_nothing_is_lost),
+	SL_TEST(a_lane_that_gets_no_segment_leaves_what_it_can_write_no_more),
+	SL_TEST(a_lane_that_gets_no_segment_anywhere_waits_for_one),
+	SL_TEST(events_that_move_keep_their_ages),
 	SL_TEST(what_comes_meanwhile_waits_in_the_open_batch_and_follows),
 	SL_TEST(ledgers_of_the_lane_that_leaves_stay_behind),
 	SL_TEST(a_kill_on_the_way_loses_only_what_was_not_stored),
