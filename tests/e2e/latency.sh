@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The histogram from receive to stored: it has every stored event once, its percentiles follow from its
-# buckets, and it knows how long an event has lingered.
+# buckets, and it knows how long an event has lingered. With two paths each lane has its own.
 source "$(dirname "$0")/lib.sh"
 keep_up_with_pollers
 make_veth
 
-expect_whole() { # PATH: of a latency in the report
-	assert_eq "$(report_of "$1.events")" "$(report_of .stats.totals.stored)" "events in $1"
+expect_whole() { # PATH [EVENTS]: of a latency in the report
+	assert_eq "$(report_of "$1.events")" "${2:-$(report_of .stats.totals.stored)}" "events in $1"
 	assert_eq "$(report_of "[$1.buckets[].events] | add")" "$(report_of "$1.events")" "sum of the buckets of $1"
 	assert_eq "$(report_of "$1 | [.p50_us, .p95_us, .p99_us, .p999_us, .max_us] | . == sort")" true \
 		"percentiles of $1 rise"
@@ -38,3 +38,17 @@ blast_windowed 5 "$work/sent"
 stop_dataplane
 expect_whole .stats.latency
 assert_eq "$(report_of '.stats.latency.p50_us < 200000')" true 'half of the events that lingered 0.1 ms at most were faster'
+
+# Each lane has the events of its own partitions.
+write_config store="$work/p,$work/q" partitions=4 key=0:8 linger_us=100 >"$work/config.yaml"
+start_dataplane "$work/config.yaml"
+blast_windowed 3 "$work/sent" --flows 32
+# shellcheck disable=SC2119
+stop_dataplane
+expect_whole .stats.latency
+assert_eq "$(report_of '.stats.latency.lanes | length')" 2 'lanes with ages'
+for lane in 0 1; do
+	events=$("$sluicectl" store info "$work/p" --json | jq "[.partitions[] | select(.lane == $lane) | .next_offset] | add")
+	assert_ge "$events" 1 "events of lane $lane"
+	expect_whole ".stats.latency.lanes[$lane]" "$events"
+done
