@@ -342,14 +342,26 @@ static void on_signal_in_last_flush(int signal_number SL_UNUSED)
 	_exit(SL_EXIT_ABANDONED);
 }
 
-void sl_modules_quiesce(struct sl_dataplane *dataplane)
+// The event loop serves signals no more. A thread that waits for a flush cannot be interrupted, so
+// not this one: the kernel gives them to another one, as EAL has.
+static void leave_at_signals(void)
 {
 	const struct sigaction leave = {.sa_handler = on_signal_in_last_flush};
-	struct sl_err err = {0};
+	sigset_t signals;
 
-	// The event loop serves signals no more.
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
 	sigaction(SIGTERM, &leave, NULL);
 	sigaction(SIGINT, &leave, NULL);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+void sl_modules_quiesce(struct sl_dataplane *dataplane)
+{
+	struct sl_err err = {0};
+
+	leave_at_signals();
 	if (!dataplane->was_abandoned)
 		sl_lcores_join(dataplane);
 	sl_dataplane_publish_ports(dataplane);
