@@ -99,7 +99,7 @@ ROWS = (
         "verify finds every spoilt header below a mark; what has a second copy (slots, indexes) is read whole and recovered, and the log says "
         "so; no offset is given twice. *At stake*: events whose loss had to be said.",
         "Rot above the last mark, and what takes all marks with it (the last segment of a lane in another's place), reads as a "
-        "torn tail. Padding. Bookmarks (unit tests flip every byte of one). Runs with attributes and sessions: no appliance writes them yet.",
+        "torn tail. Padding. Bookmarks (unit tests flip bytes of one). Runs with attributes and sessions: no appliance writes them yet.",
         98, 3000, row_rot.run_s8),
     Row("S9", "stale blocks, holes, double crashes",
         "The recording of a life in a recycled segment is cut where several batches are under way: the first has not landed, the "
