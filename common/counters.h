@@ -80,6 +80,7 @@ struct sl_stage_cycles {
 	uint64_t cycles; // of the TSC, without those of a stage within this one
 	uint64_t count; // of the stage's unit
 	uint64_t calls;
+	uint64_t cycles_max; // of one call
 };
 
 // Written by one polling lcore, when lcores.stage_cycles is on; else all zero.

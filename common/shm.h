@@ -13,7 +13,7 @@
 #define SL_SHM_SOCKET_NAME "dataplane.sock" // in runtime_dir
 #define SL_SHM_LOCK_NAME "lock" // in runtime_dir: held by the running data plane
 #define SL_SHM_MAGIC 0x304d48535345434cull
-#define SL_SHM_VERSION 8
+#define SL_SHM_VERSION 9
 
 enum sl_dataplane_state {
 	SL_DATAPLANE_STARTING,

@@ -14,10 +14,11 @@ static json_t *stage_json(const struct sl_shm_lcore *lcore, enum sl_timed_stage 
 	json_t *share =
 		elapsed == 0 ? json_null() : json_real(100 * (double)cycles / (double)elapsed);
 
-	return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:o, s:o}", "lcore", (int)lcore->lcore_id,
-		"stage", info->name, "unit", info->unit, "calls", (json_int_t)SL_LOAD(spent->calls),
-		"count", (json_int_t)count, "cycles", (json_int_t)cycles, "cycles_per_event", each,
-		"share_percent", share);
+	return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "lcore",
+		(int)lcore->lcore_id, "stage", info->name, "unit", info->unit, "calls",
+		(json_int_t)SL_LOAD(spent->calls), "count", (json_int_t)count, "cycles",
+		(json_int_t)cycles, "cycles_max", (json_int_t)SL_LOAD(spent->cycles_max),
+		"cycles_per_event", each, "share_percent", share);
 }
 
 json_t *sl_stats_json_stages(const struct sl_shm *shm)

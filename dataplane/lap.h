@@ -18,21 +18,25 @@ static inline uint64_t sl_lap_start(struct sl_lcore_cycles *cycles)
 	return __rdtsc();
 }
 
+static inline void sl_lap_count(struct sl_stage_cycles *spent, uint64_t count, uint64_t cycle_count)
+{
+	SL_STORE(spent->cycles, spent->cycles + cycle_count);
+	SL_STORE(spent->cycles_max, SL_MAX(spent->cycles_max, cycle_count));
+	SL_STORE(spent->count, spent->count + count);
+	SL_STORE(spent->calls, spent->calls + 1);
+}
+
 // Ends the lap that began at *lap_tsc as one call of stage that dealt with count of its unit, and
 // begins the next one. What a stage within the lap took for itself is left out.
 static inline void sl_lap(struct sl_lcore_cycles *cycles, enum sl_timed_stage stage, uint64_t count,
 	uint64_t *lap_tsc)
 {
-	struct sl_stage_cycles *spent;
 	uint64_t now_tsc;
 
 	if (cycles == NULL)
 		return;
 	now_tsc = __rdtsc();
-	spent = &cycles->stages[stage];
-	SL_STORE(spent->cycles, spent->cycles + (now_tsc - *lap_tsc - cycles->nested));
-	SL_STORE(spent->count, spent->count + count);
-	SL_STORE(spent->calls, spent->calls + 1);
+	sl_lap_count(&cycles->stages[stage], count, now_tsc - *lap_tsc - cycles->nested);
 	cycles->nested = 0;
 	*lap_tsc = now_tsc;
 }
@@ -42,11 +46,8 @@ static inline void sl_lap_nested(struct sl_lcore_cycles *cycles, enum sl_timed_s
 	uint64_t count, uint64_t start_tsc)
 {
 	uint64_t cycle_count = __rdtsc() - start_tsc;
-	struct sl_stage_cycles *spent = &cycles->stages[stage];
 
-	SL_STORE(spent->cycles, spent->cycles + cycle_count);
-	SL_STORE(spent->count, spent->count + count);
-	SL_STORE(spent->calls, spent->calls + 1);
+	sl_lap_count(&cycles->stages[stage], count, cycle_count);
 	cycles->nested += cycle_count;
 }
 

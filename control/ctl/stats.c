@@ -104,6 +104,7 @@ static const struct sl_output_column stage_columns[] = {
 	{"count", "count", SL_CELL_COUNT},
 	{"unit", "unit", SL_CELL_TEXT},
 	{"cycles", "cycles", SL_CELL_COUNT},
+	{"cycles_max", "longest", SL_CELL_COUNT},
 	{"cycles_per_event", "cycles each", SL_CELL_DECIMAL},
 	{"share_percent", "% of time", SL_CELL_DECIMAL},
 };

@@ -136,8 +136,8 @@ static void stages_are_listed_where_they_are_measured(void)
 	json_decref(none);
 	struct sl_lcore_cycles *cycles = &made.shm.lcores[2].cycles;
 	cycles->elapsed = 10000;
-	cycles->stages[SL_TIMED_RECEIVE_EMPTY] = (struct sl_stage_cycles){100, 5, 5};
-	cycles->stages[SL_TIMED_SUBMIT] = (struct sl_stage_cycles){500, 0, 2};
+	cycles->stages[SL_TIMED_RECEIVE_EMPTY] = (struct sl_stage_cycles){100, 5, 5, 30};
+	cycles->stages[SL_TIMED_SUBMIT] = (struct sl_stage_cycles){500, 0, 2, 300};
 	json_t *stages = sl_stats_json_stages(&made.shm);
 	CU_ASSERT_EQUAL_FATAL(json_array_size(stages), 2);
 	const json_t *polls = json_array_get(stages, 0);
@@ -149,6 +149,7 @@ static void stages_are_listed_where_they_are_measured(void)
 	const json_t *submit = json_array_get(stages, 1);
 	CU_ASSERT_EQUAL(integer_at(submit, "calls"), 2);
 	CU_ASSERT_EQUAL(integer_at(submit, "cycles"), 500);
+	CU_ASSERT_EQUAL(integer_at(submit, "cycles_max"), 300);
 	CU_ASSERT(json_is_null(json_object_get(submit, "cycles_per_event")));
 	json_decref(stages);
 	json_t *stats = sl_stats_json_stats(&made.shm);

@@ -325,6 +325,8 @@ static void expect_stages_fit(const struct sl_lcore_cycles *cycles)
 		const struct sl_stage_cycles *spent = &cycles->stages[i];
 
 		CU_ASSERT_EQUAL(spent->cycles > 0, spent->calls > 0);
+		CU_ASSERT(spent->cycles_max <= spent->cycles);
+		CU_ASSERT(spent->cycles_max * spent->calls >= spent->cycles);
 		total += spent->cycles;
 	}
 	CU_ASSERT(total > 0);
