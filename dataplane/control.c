@@ -63,7 +63,10 @@ static void say_trouble(struct sl_control *control, uint32_t index)
 	const struct sl_shm_lane *shm = &control->dataplane->shm.lanes[index];
 	uint64_t failed_count = SL_LOAD(shm->writes_failed);
 	bool is_halted = SL_LOAD(shm->state) == SL_LANE_HALTED;
-	const char *error = strerror(-SL_LOAD(shm->write_error));
+	// A lane that only gets no new segment has had no failed write.
+	int write_error = SL_LOAD(shm->write_error);
+	int halt_error = SL_LOAD(control->dataplane->store.lanes[index].lane.halt_error);
+	const char *error = strerror(-(write_error != 0 ? write_error : halt_error));
 
 	if (failed_count != control->lane_writes_failed[index] && !control->lane_halt_said[index])
 		sl_log_warning("store",
@@ -73,7 +76,7 @@ static void say_trouble(struct sl_control *control, uint32_t index)
 	if (is_halted && !control->lane_halt_said[index]) {
 		control->lane_halt_said[index] = true;
 		sl_log_error("store",
-			"lane %u: writes fail again and again: %s; its events are refused as drive_failed while they have no other drive to go to, and the drive is probed; look at it",
+			"lane %u: its drive takes no writes, or no new segments: %s; its events are refused as drive_failed while they have no other drive to go to, and the drive is probed; look at it",
 			shm->lane, error);
 	} else if (SL_LOAD(shm->state) == SL_LANE_ACTIVE && control->lane_halt_said[index]) {
 		control->lane_halt_said[index] = false;
@@ -84,7 +87,7 @@ static void say_trouble(struct sl_control *control, uint32_t index)
 static void watch_lanes(struct sl_control *control)
 {
 	struct sl_dataplane *dataplane = control->dataplane;
-	bool is_degraded = false;
+	bool is_degraded = sl_store_has_missing(&dataplane->store);
 
 	for (uint32_t i = 0; i < dataplane->store.lane_count; i++) {
 		say_trouble(control, i);

@@ -19,7 +19,8 @@ static const struct sl_option options[] = {
 		.short_name = 'c',
 		.argument = "FILE",
 		.help = "configuration to run (docs/configuration.md)"},
-	{.name = "check", .help = "check the configuration, list the memory it takes, and exit"},
+	{.name = "check",
+		.help = "check the configuration, also against the store that is there, list the memory it takes, and exit"},
 	{.name = "degraded",
 		.help = "start though a path of the store is missing: say what cannot be read, and let the offsets of its partitions jump"},
 	{.name = "report",
@@ -33,13 +34,18 @@ static const struct sl_option options[] = {
 };
 
 static const struct sl_exit_code exit_codes[] = {
-	{SL_EXIT_OK, "stopped by a signal, everything received is stored or counted"},
-	{SL_EXIT_START_FAILED, "could not start; the line on stderr says why and what to do"},
+	{SL_EXIT_OK,
+		"stopped by a signal, everything received is stored or counted; with --check: the configuration is right"},
+	{SL_EXIT_START_FAILED,
+		"could not start, also because the configuration does not fit the memory or the store; the line on stderr says why and what to do"},
 	{SL_EXIT_USAGE, "wrong options"},
-	{SL_EXIT_CONFIG, "the configuration is wrong"},
-	{SL_EXIT_LANE_FAILED, "stopped, but a lane had failed: events were refused as lane_failed"},
-	{SL_EXIT_ABANDONED, "a second signal gave up events that were not stored"},
-	{SL_EXIT_CORRUPT, "a lane of the store is CORRUPT; nothing was changed"},
+	{SL_EXIT_CONFIG,
+		"the configuration is wrong; with --check also: it does not fit the memory or the store"},
+	{SL_EXIT_LANE_FAILED,
+		"stopped, but a lane had failed or could not be ended: what it had not stored is counted as lane_failed, drive_failed or disk_full"},
+	{SL_EXIT_ABANDONED,
+		"a second signal gave up events that were not stored, or the end of the lanes that was still to be written"},
+	{SL_EXIT_CORRUPT, "a lane of the store is CORRUPT, and left as it is but for its epoch"},
 };
 
 static const struct sl_command command = {

@@ -24,8 +24,8 @@ static const struct {
 	[SL_FINDING_SEGMENT_GONE] = {"segment_gone", REPAIR_WITH_LOSS},
 	[SL_FINDING_LENGTH] = {"length", REPAIR_WITH_LOSS},
 	[SL_FINDING_UNREADABLE] = {"unreadable",
-		"the drive fails: copy the store to another, and "
-		"verify it there"},
+		"the drive fails: run 'sluicectl store repair', "
+		"which writes the segment anew, or copy the store to another drive"},
 	[SL_FINDING_FOOTER] = {"footer", REPAIR},
 	[SL_FINDING_INDEX] = {"index", REPAIR ", or remove it: readers do without"},
 	[SL_FINDING_UNSEALED] = {"unsealed", REPAIR " or start the appliance"},

@@ -243,12 +243,16 @@ static struct sl_partition_state bound_of(
 	const struct sl_lane_judge *judge, uint32_t partition, uint64_t number)
 {
 	const struct sl_store_meta_partition *stored = &judge->config->meta->partitions[partition];
+	// Numbers jump with the epoch; a term has so many offsets at most.
+	uint64_t count = number < SL_OFFSET_JUMP / SL_BATCH_EVENT_COUNT_MAX
+		? number * SL_BATCH_EVENT_COUNT_MAX
+		: SL_OFFSET_JUMP;
 
 	return (struct sl_partition_state){
 		.partition = (uint16_t)partition,
 		.term = stored->term,
 		.term_start = stored->term_start,
-		.next_offset = stored->term_start + number * SL_BATCH_EVENT_COUNT_MAX,
+		.next_offset = stored->term_start + count,
 	};
 }
 

@@ -56,7 +56,7 @@ struct sl_store_meta_header {
 	uint64_t segment_bytes; // at creation; each segment file's own length counts
 	uint16_t path_index; // of the path that this copy lies on
 	uint16_t path_count; // 0: one, which is not recorded
-	uint16_t stale_paths; // a bit for each path that this generation was not written to
+	uint16_t stale_paths; // a bit for each path that was missing at the start that wrote this
 	uint8_t reserved[50];
 } SL_PACKED;
 static_assert(sizeof(struct sl_store_meta_header) == 128, "on-disk struct");

@@ -5,6 +5,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+// The CRC is no secret: a table must not lead beyond another one.
+static bool streams_are_right(const struct sl_store_meta_header *header)
+{
+	const struct sl_store_meta_class *classes =
+		(const struct sl_store_meta_class *)(header + 1);
+	const struct sl_store_meta_stream *streams =
+		(const struct sl_store_meta_stream *)(classes + header->class_count);
+
+	for (uint32_t i = 0; i < header->class_count; i++) {
+		if (memchr(classes[i].name, '\0', sizeof(classes[i].name)) == NULL)
+			return false;
+	}
+	for (uint32_t i = 0; i < header->stream_count; i++) {
+		uint64_t end = (uint64_t)streams[i].first_partition + streams[i].partition_count;
+
+		if (end > header->partition_count ||
+			memchr(streams[i].name, '\0', sizeof(streams[i].name)) == NULL)
+			return false;
+	}
+	return true;
+}
+
 static bool store_is_right(const void *slot)
 {
 	const struct sl_store_meta_header *header = slot;
@@ -22,7 +44,7 @@ static bool store_is_right(const void *slot)
 	length += header->lane_count * sizeof(struct sl_store_meta_lane);
 	length += header->partition_count * sizeof(struct sl_store_meta_partition);
 	length += header->path_count * sizeof(struct sl_store_meta_path);
-	return length == header->byte_length;
+	return length == header->byte_length && streams_are_right(header);
 }
 
 static const struct sl_meta_kind store_kind = {

@@ -80,15 +80,22 @@ static int read_other(struct sl_store_paths *paths, struct sl_store_meta *meta, 
 	return result;
 }
 
-static void find_recorded(struct sl_store_paths *paths, struct sl_store_meta *meta)
+// A path that cannot be read is missing: whoever needs it says so.
+static int find_recorded(
+	struct sl_store_paths *paths, struct sl_store_meta *meta, struct sl_err *err)
 {
 	for (uint32_t i = 0; i < sl_store_meta_path_count(meta); i++) {
 		char recorded[SL_PATH_BYTES_MAX];
 		struct sl_store_meta there;
+		int result;
 
 		memcpy(recorded, meta->paths[i].path, sizeof(recorded));
-		if (paths->paths[i][0] != '\0' || recorded[0] == '\0' ||
-			sl_store_meta_read(&there, recorded, NULL) != 0)
+		if (paths->paths[i][0] != '\0' || recorded[0] == '\0')
+			continue;
+		result = sl_store_meta_read(&there, recorded, NULL);
+		if (result == -ENOMEM)
+			return sl_err_set(err, result, "no memory for " SL_STORE_META_NAME);
+		if (result != 0)
 			continue;
 		if (is_same_store(meta, &there) && there.header.path_index == i) {
 			memcpy(paths->paths[i], recorded, sizeof(recorded));
@@ -97,6 +104,7 @@ static void find_recorded(struct sl_store_paths *paths, struct sl_store_meta *me
 			sl_store_meta_free(&there);
 		}
 	}
+	return 0;
 }
 
 int sl_store_paths_find(struct sl_store_paths *paths, struct sl_store_meta *meta,
@@ -111,7 +119,7 @@ int sl_store_paths_find(struct sl_store_paths *paths, struct sl_store_meta *meta
 	for (uint32_t i = 1; result == 0 && i < given_count; i++)
 		result = read_other(paths, meta, given[i], given[0], err);
 	if (result == 0 && is_same_directory(given[0], meta->paths[first_index].path))
-		find_recorded(paths, meta);
+		result = find_recorded(paths, meta, err);
 	if (result < 0)
 		sl_store_meta_free(meta);
 	else

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // Who owned which offsets. A term that a partition has left is known only to the lane it lived in:
 // to the checkpoint at the head of each segment and to the epoch starts inside. Partitions move at
-// a start only, so a segment whose successor opens in the same epoch hides nothing behind its head.
+// a start, or with a new segment of the lane they go to, so a segment whose successor opens in the
+// same epoch hides nothing behind its head.
 #include "format/store_reader_internal.h"
 
 #include <errno.h>

@@ -24,9 +24,10 @@ static const struct sl_command check_command = {
 	.argument_count_max = 1,
 	.summary = "check a configuration file",
 	.description =
-		"Checks syntax, types, ranges and meaning, as the data plane does at its start. "
-		"What only the machine can tell (CPUs, interfaces, hugepages, the store's "
-		"directory) is checked by 'sluice-dataplane --check'.",
+		"Checks syntax, types, ranges, meaning, and that the CPUs exist, as the data plane "
+		"does at its start. Whether the file fits its memory settings and the store that "
+		"is there is checked by 'sluice-dataplane --check'; interfaces, hugepages and the "
+		"store's directories are looked at by a start.",
 	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 

@@ -15,10 +15,12 @@ const struct sl_exit_code sl_ctl_exit_codes[SL_CTL_EXIT_CODE_COUNT] = {
 	{SL_CTL_USAGE, "wrong options or arguments"},
 	{SL_CTL_NO_DATAPLANE,
 		"no data plane is running in the runtime directory, or it does not "
-		"answer"},
+		"answer, is still starting, or is not the one that writes the store"},
 	{SL_CTL_CONFIG_INVALID, "the configuration is invalid"},
-	{SL_CTL_NOT_FOUND, "no such store, stream, partition or offset"},
-	{SL_CTL_FAILED, "the system refused: permissions, memory, input or output"},
+	{SL_CTL_NOT_FOUND,
+		"no such store, stream, partition or offset, no ledger, or a path of the store is not here"},
+	{SL_CTL_FAILED,
+		"the system refused: permissions, memory, input or output; or the store to repair is in use or not all here"},
 };
 
 int sl_ctl_common_option(

@@ -150,7 +150,7 @@ static const struct sl_command command = {
 	.name = "sluicectl stats",
 	.summary = "show counters, or rates with --watch",
 	.description =
-		"Shows the sums, the counters of each lcore, port and lane, how long events took "
+		"Shows the sums, the counters of each lcore, port, lane and drive, how long events took "
 		"from their receive time until they were stored at their class's durability, and, "
 		"where the configuration has lcores.stage_cycles, what each stage takes. Rings, and "
 		"all counters that have no column, are in the JSON.\n\n"

@@ -28,9 +28,9 @@ static void halt(struct sl_lane *lane)
 	lane->is_halted = true;
 	lane->is_failure_noted = true;
 	lane->failure_count = SL_MAX(lane->failure_count, 1u);
-	lane->halt_refusal = lane->refusal;
+	lane->halt_refusal = sl_lane_spare_refusal(lane, SL_DROP_DRIVE_FAILED);
 	lane->mend_ns = 0;
-	if (lane->refusal != SL_DROP_DISK_FULL)
+	if (lane->halt_refusal != SL_DROP_DISK_FULL)
 		SL_STORE(lane->shm->state, SL_LANE_HALTED);
 }
 
@@ -288,6 +288,7 @@ static bool can_take(const struct sl_lane *target)
 // The target has failed before it took anything: another one, in yet higher terms.
 static void ask_again(struct sl_lane *lane)
 {
+	SL_STORE(lane->target->wants_spare, false);
 	SL_STORE_RELEASE(lane->leaving, SL_LEAVING_WANTED);
 }
 

@@ -227,9 +227,11 @@ uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns)
 		lane->halt_refusal = sl_lane_spare_refusal(lane, lane->halt_refusal);
 		return 0;
 	}
-	// Asked last: who asks an open breaker may get the probe, and must send it.
+	// Asked last: who asks an open breaker may get the probe, and must send it. What is
+	// promised is looked at again when the keeper cannot promise any more.
 	if (lane->is_promised || now_ns < lane->mend_ns ||
-		sl_breaker_is_waiting(lane->breaker, now_ns) || !sl_lane_withdraw(lane))
+		sl_breaker_is_waiting(lane->breaker, now_ns) || !sl_lane_withdraw(lane) ||
+		lane->is_promised)
 		return 0;
 	if (!may_try(lane, now_ns))
 		return 0;

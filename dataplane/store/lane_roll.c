@@ -108,7 +108,8 @@ bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
 	spare = SL_LOAD_ACQUIRE(lane->spare);
 	if (spare == NULL) {
 		lane->refusal = sl_lane_spare_refusal(lane, lane->refusal);
-		lane->is_stuck = SL_LOAD(lane->spare_error) != 0;
+		// Not taken back here: what was asked for may have been granted meanwhile.
+		lane->is_stuck |= SL_LOAD(lane->spare_error) != 0;
 		return false;
 	}
 	if (!stays(lane))

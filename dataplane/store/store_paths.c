@@ -226,7 +226,8 @@ int sl_store_write_meta(struct sl_store *store, struct sl_err *err)
 
 	store->meta.header.stale_paths = 0;
 	for (uint32_t i = 0; i < store->path_count; i++) {
-		if (store->paths[i].path == NULL || store->paths[i].is_failed)
+		// One that has failed may take writes again, and be ahead of this copy then.
+		if (store->paths[i].path == NULL)
 			store->meta.header.stale_paths |= (uint16_t)(1u << i);
 		if (store->paths[i].path != NULL && !store->paths[i].is_failed)
 			places[count++] = (struct sl_store_meta_place){

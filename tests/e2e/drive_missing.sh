@@ -33,6 +33,7 @@ assert_eq "$(stat_of '[.drives[].level] | join(" ")')" '"ok missing"' 'drives'
 assert_eq "$(grep -c 'cannot be read: lane 1 lies on path 1, which is missing' "$dataplane_log")" 2 'partitions it says of'
 blast_windowed 1 "$work/sent" --flows 32
 check_identities
+state_is_degraded || fail 'the state is degraded no more, and the drive is not back'
 if "$sluicectl" read plays --partition 0 >"$work/output" 2>&1; then
 	fail 'sluicectl reads a store of which a drive is missing'
 fi

@@ -36,7 +36,8 @@ const struct sl_command sl_ctl_store_dump_command = {
 	.summary = "list what stands in a store's files, right or wrong",
 	.description =
 		"For who wants to see for himself: an item a line, in the order of the file. "
-		"Everything is shown as it stands; where it is wrong, the verdict says how, and "
+		"Everything is shown as it stands, but the bookmark of a clean stop and index "
+		"files; where it is wrong, the verdict says how, and "
 		"the list goes on with the next block. Whether batches follow each other is not "
 		"looked at: 'sluicectl store verify' does that.\n\n"
 		"A header whose sum is wrong is shown when it begins as a header does; blocks "

@@ -378,6 +378,9 @@ int sl_mend_footer(const struct sl_mend *mend, struct sl_err *err)
 	}
 	if (result == 0)
 		result = remove_index(mend, err);
+	// A footer says that what is in front of it is on the drive.
+	if (result == 0 && fsync(copy.fd) < 0)
+		result = fail(&copy, -errno, "flush");
 	if (result == 0)
 		result = sl_mend_write_footer(&copy);
 	if (result == 0 && fsync(copy.fd) < 0)

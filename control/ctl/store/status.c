@@ -53,9 +53,10 @@ const struct sl_command sl_ctl_store_status_command = {
 		"state, the batches in flight, how long a write takes, how long events take from "
 		"receive to stored, its segments, and what has failed. A lane is mending while "
 		"what a failed write has left is written again, and halted while its drive's "
-		"breaker is open: then its partitions go on in a lane of the same worker and class on "
-		"another drive, until the next start (re-homed counts how often), or, without one, "
-		"its events are refused as drive_failed.\n\n"
+		"breaker is open, or while no segment can be made there: then its partitions go on "
+		"in a lane of the same worker and class on another drive, until the next start "
+		"(re-homed counts how often), or, without one, its events are refused as "
+		"drive_failed, or, where there is no room, as disk_full.\n\n"
 		"A breaker is shown as a lane last found it: closed, open, or half_open while a "
 		"probe is under way.",
 	SL_CTL_OPTIONS_AND_EXIT_CODES,

@@ -167,8 +167,11 @@ static void a_full_disk_refuses_by_reason_and_the_lane_goes_on_when_there_is_roo
 	appended_count = fixture.counters.appended;
 	CU_ASSERT_EQUAL(fixture.counters.stored, appended_count); // what was in is harmed in no way
 	SL_STORE(fixture.lane.spare_error, 0);
+	CU_ASSERT_FALSE(fill_segment(&fixture, 1)); // the segment is there, and not handed over yet
+	CU_ASSERT_TRUE(fixture.lane.is_stuck); // it may have asked to leave, and been heard
 	sl_fixture_give_spare(&fixture);
 	CU_ASSERT(fill_segment(&fixture, 1));
+	CU_ASSERT_FALSE(fixture.lane.is_stuck);
 	CU_ASSERT_EQUAL(fixture.shm.state, SL_LANE_ACTIVE);
 	CU_ASSERT_EQUAL(fixture.counters.appended, appended_count + 1);
 	sl_fixture_close(&fixture);

@@ -141,7 +141,7 @@ static void another_drive_that_takes_no_store_meta_is_left_out(void)
 	// Whichever was chosen first, only the one whose copy is written may have them.
 	CU_ASSERT_EQUAL(other, 1);
 	CU_ASSERT_EQUAL_FATAL(sl_store_meta_read(&meta, fixture.config.store.paths[1], &err), 0);
-	CU_ASSERT_EQUAL(meta.header.stale_paths, 5);
+	CU_ASSERT_EQUAL(meta.header.stale_paths, 0); // they may be ahead of this copy yet
 	CU_ASSERT_EQUAL(meta.partitions[0].lane, 1);
 	sl_store_meta_free(&meta);
 	block_meta(2, false);

@@ -289,6 +289,9 @@ static void a_target_that_fails_with_all_its_buffers_under_way_can_still_open_a_
 
 static void the_drive_that_comes_back_closes_its_breaker_and_may_be_gone_to_again(void)
 {
+	struct sl_store_meta older;
+	struct sl_err err = {0};
+
 	make_store(2, SL_DURABILITY_DURABLE);
 	set_fault(0, (struct sl_io_fault){.eio_number = 1, .eio_count = 1});
 	append_everywhere(1);
@@ -307,6 +310,12 @@ static void the_drive_that_comes_back_closes_its_breaker_and_may_be_gone_to_agai
 	fail_drive(1);
 	turn_until_rehomed(lane_at(1), 1);
 	expect_all_in(0);
+	// Written when drive 0 had failed: a start with this copy alone must not take it for the
+	// newest.
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_read(&older, fixture.config.store.paths[1], &err), 0);
+	CU_ASSERT_EQUAL(older.header.stale_paths, 0);
+	CU_ASSERT(older.header.generation < fixture.store.meta.header.generation);
+	sl_store_meta_free(&older);
 	append_everywhere(3);
 	turn_until_quiet();
 	CU_ASSERT_EQUAL(fixture.counters[0].stored, fixture.counters[0].appended);
