@@ -160,8 +160,8 @@ set_up() {
 }
 
 # The sender, and all else, keeps off CPUs that are polled: there it would be woken too late to keep its
-# rate. A third CPU parts receiving from writing: the fill ring of the af_xdp driver bridges 4096 frames,
-# 18 ms at this rate, and a write to a busy disk may block for longer.
+# rate. A third CPU parts receiving from writing: the fill ring of the af_xdp driver bridges 2048 frames,
+# 9 ms at this rate, and a write to a busy disk may block for longer.
 add_layout() {
 	local cpus
 	mapfile -t cpus < <(cpus_list)

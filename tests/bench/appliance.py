@@ -24,6 +24,7 @@ class Setup:
     copied: bool = False  # memif's server, which copies each frame; else its client, without a copy
     two_cores: bool = False  # RX on the generator's CPU, the worker on the appliance's: nobody sends
     stage_cycles: bool = False
+    in_flight_max: int = 8
     durability: str = "durable"  # of its only class; a start may change it
 
     def store_key(self):
@@ -64,6 +65,7 @@ class Appliance:
             ("partitions", self.setup.partitions),
             ("durability", self.setup.durability),
             ("retention_bytes", self.setup.retention_bytes),
+            ("in_flight_max", self.setup.in_flight_max),
             ("paths", f'["{self.bench.path("store")}"]'),
             ("segment_bytes", self.setup.segment_bytes),
         )

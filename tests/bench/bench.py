@@ -150,7 +150,7 @@ def parse_arguments(arguments):
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Measure the appliance on this machine.",
         epilog=f"rows: {', '.join(MEASURES)}; groups: {', '.join(GROUPS)}. Exit codes: 0 all rows were "
-        "measured, 1 one was not, 2 usage, 130 and 143 stopped")
+        "measured, skipped or over budget, 1 one failed, 2 usage, 129, 130 and 143 stopped")
     parser.add_argument("names", metavar="NAME", nargs="*", help="row or group (default: core)")
     parser.add_argument("--json", metavar="FILE", help="write all figures")
     parser.add_argument("--page", metavar="DIR", help="renew performance.md and performance.svg there")

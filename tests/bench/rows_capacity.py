@@ -139,9 +139,9 @@ class _Search:
         return trial
 
 
-def non_drop_rate(bench, suffix, size):
+def non_drop_rate(bench, suffix, size, **more):
     """The highest rate without a lost event, and the highest that loses one in a thousand."""
-    name, setup = f"ndr_{suffix}", make_setup(bench, size)
+    name, setup = f"ndr_{suffix}", make_setup(bench, size, **more)
     flat_out = bench.value_of(f"capacity_{suffix}")
     if flat_out is None:
         flat_out = measure(bench, setup, make_load(bench, setup, size), name).rate

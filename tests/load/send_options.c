@@ -115,6 +115,8 @@ static const struct sl_option options[] = {
 static const struct sl_exit_code exit_codes[] = {
 	{0, "everything was sent, or SIGINT or SIGTERM ended it"},
 	{1, "a socket, a device or a file failed; the summary says how far it came"},
+	{130, "a second SIGINT ended it at once"},
+	{143, "a second SIGTERM ended it at once"},
 };
 
 const struct sl_command sl_blast_send_command = {

@@ -44,7 +44,7 @@ static const struct sl_option options[] = {
 
 static const struct sl_exit_code exit_codes[] = {
 	{0, "all is well: every event once, in order, unchanged"},
-	{1, "something is missing, doubled, out of order, corrupt or foreign"},
+	{1, "something is missing, doubled, out of order, corrupt or foreign, or --json FILE cannot be written"},
 	{3, "the store cannot be read or is damaged"},
 };
 
