@@ -40,8 +40,8 @@ ROWS = (
         50, 1000, row_power.run_s1),
     Row("S2", "power cut under an appliance that is broken on purpose",
         "The oracle can fail. A third of the cycles each: class `written` taken for durable; batches not flushed "
-        "(`flush=skip`); epochs not written (`epoch=skip`). *Lost*: cuts that the oracle found something wrong with; less than "
-        "four of five of a third, and the row fails.",
+        "(`flush=skip`); epochs not written (`epoch=skip`). Of the first two, cuts with something acknowledged that no flush had "
+        "covered. *Lost*: cuts that the oracle found something wrong with; less than four of five of a third, and the row fails.",
         "A segment's name that is not flushed (`names=skip`): ext4 commits its journal for other reasons before it could matter, "
         "none of the cuts tried lost anything. The simulation (`scripts/test sim`) finds that one.",
         24, 200, row_power.run_s2),
