@@ -122,7 +122,8 @@ struct sl_lane {
 	bool is_settling; // at start and stop, without a keeper: a failed write fails the lane
 	bool is_failure_noted; // of this halt
 	bool is_probing; // one write at a time, for the breaker
-	int32_t halt_error; // of the first write that failed
+	int32_t halt_error; // of the first write that failed, or of a segment that cannot be made;
+			    // main reads it
 	enum sl_drop_reason halt_refusal;
 	uint32_t failure_count; // halts since the lane was last whole
 	uint64_t mend_ns; // not before

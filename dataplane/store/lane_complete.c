@@ -144,7 +144,7 @@ static void halt(struct sl_lane *lane, struct sl_batch *batch, int error)
 		return;
 	lane->is_halted = true;
 	lane->is_failure_noted = false;
-	lane->halt_error = error;
+	SL_STORE(lane->halt_error, error);
 	lane->halt_refusal = SL_DROP_LANE_FULL;
 	SL_STORE(lane->shm->write_error, error);
 	SL_STORE(lane->shm->state, SL_LANE_MENDING);

@@ -46,7 +46,7 @@ uint32_t sl_lane_look_elsewhere(struct sl_lane *lane)
 	}
 	if (error == 0 || SL_LOAD_ACQUIRE(lane->spare) != NULL)
 		return 0;
-	lane->halt_error = error;
+	SL_STORE(lane->halt_error, error);
 	sl_lane_ask_to_leave(lane);
 	return 0;
 }

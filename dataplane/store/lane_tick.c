@@ -73,7 +73,7 @@ uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns)
 	if (sl_unlikely(lane->failed))
 		return 0;
 	if (sl_unlikely(SL_LOAD_ACQUIRE(lane->seal_error) != 0 && !lane->is_halted)) {
-		lane->halt_error = lane->seal_error;
+		SL_STORE(lane->halt_error, lane->seal_error);
 		lane->halt_refusal = SL_DROP_DRIVE_FAILED;
 		lane->is_halted = true;
 	}
