@@ -5,10 +5,8 @@
 # full at the start is a one-line error, and a store that it was to hold is not left behind in part.
 source "$(dirname "$0")/lib.sh"
 make_veth
-truncate --size 176M "$work/disk.img"
-mkfs.ext4 -q -m 0 "$work/disk.img"
-mkdir "$work/disk"
-mount -o loop "$work/disk.img" "$work/disk"
+make_drive disk 176M
+mount_drive disk
 fallocate --length 60M "$work/disk/ballast"
 write_config store="$work/disk/store" partitions=4 reserve_bytes=20971520 >"$work/config.yaml"
 ln -s "$work/disk/store" "$work/store"

@@ -6,18 +6,10 @@
 source "$(dirname "$0")/lib.sh"
 keep_up_with_pollers
 make_veth
-fuse_disk=$E2E_BUILD/tests/battery/fuse_disk
-for drive in a b; do
-	truncate --size 400M "$work/$drive.img"
-	mkfs.ext4 -q -m 0 "$work/$drive.img"
-	mkdir "$work/$drive"
-done
-mkdir "$work/fuse"
-mount -o loop "$work/a.img" "$work/a"
-"$fuse_disk" "$work/fuse" "$work/b.img" >"$work/fuse.log" 2>&1 &
-fuse_pid=$!
-wait_until 'the drive is there' test -e "$work/fuse/disk"
-mount -o loop "$work/fuse/disk" "$work/b"
+make_drive a 400M
+make_drive b 400M
+mount_drive a
+mount_fuse_drive b
 ln -s "$work/a" "$work/store"
 write_config store="$work/a,$work/b" key=0:8 retry_limit=2 backoff_us_max=20000 reserve_bytes=20971520 \
 	>"$work/config.yaml"

@@ -7,10 +7,8 @@ source "$(dirname "$0")/lib.sh"
 keep_up_with_pollers
 make_veth
 for drive in a b; do
-	truncate --size 400M "$work/$drive.img"
-	mkfs.ext4 -q -m 0 "$work/$drive.img"
-	mkdir "$work/$drive"
-	mount -o loop "$work/$drive.img" "$work/$drive"
+	make_drive $drive 400M
+	mount_drive $drive
 done
 ln -s "$work/a" "$work/store"
 write_config store="$work/a,$work/b" key=0:8 reserve_bytes=20971520 >"$work/config.yaml"

@@ -5,14 +5,8 @@
 # leaves without, and ends with 6 as soon as the drive lets go of it. The next start finds all that was stored.
 source "$(dirname "$0")/lib.sh"
 make_veth
-fuse_disk=$E2E_BUILD/tests/battery/fuse_disk
-truncate --size 400M "$work/disk.img"
-mkfs.ext4 -q -m 0 "$work/disk.img"
-mkdir "$work/fuse" "$work/disk"
-"$fuse_disk" "$work/fuse" "$work/disk.img" >"$work/fuse.log" 2>&1 &
-fuse_pid=$!
-wait_until 'the drive is there' test -e "$work/fuse/disk"
-mount -o loop "$work/fuse/disk" "$work/disk"
+make_drive disk 400M
+mount_fuse_drive disk
 # No marks of its own, no ledgers: a lane that has stored all has nothing to write before it ends.
 write_config store="$work/disk/store" reserve_bytes=20971520 durability=written ledger_interval_s=86400 >"$work/config.yaml"
 ln -s "$work/disk/store" "$work/store"

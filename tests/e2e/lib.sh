@@ -32,6 +32,8 @@
 #   assert_contains TEXT PART WHAT
 #   expect_status STATUS COMMAND... runs it, fails on another exit code; output in $work/output
 #   wait_until WHAT COMMAND...      polls; gives up only when something hangs
+# Drives
+#   make_drive NAME SIZE, mount_drive NAME, mount_fuse_drive NAME  ext4 in files below $work: lib/drive.sh
 # Network
 #   make_veth                       appliance end here, sender end in a namespace of its own
 #   in_sender COMMAND...            runs it in the sender's namespace
@@ -80,6 +82,8 @@ source "$e2e_dir/lib/network.sh"
 source "$e2e_dir/lib/dataplane.sh"
 # shellcheck source=lib/content.sh
 source "$e2e_dir/lib/content.sh"
+# shellcheck source=lib/drive.sh
+source "$e2e_dir/lib/drive.sh"
 # shellcheck source=lib/inside.sh
 source "$e2e_dir/lib/inside.sh"
 set_up_inside

@@ -6,10 +6,8 @@
 source "$(dirname "$0")/lib.sh"
 make_veth
 for drive in a b; do
-	truncate --size 200M "$work/$drive.img"
-	mkfs.ext4 -q -m 0 "$work/$drive.img"
-	mkdir "$work/$drive"
-	mount -o loop "$work/$drive.img" "$work/$drive"
+	make_drive $drive 200M
+	mount_drive $drive
 done
 ln -s "$work/a" "$work/store"
 started=0
