@@ -4,6 +4,7 @@ each, sealed segments with their indexes, an unsealed one behind an epoch start,
 from rig import Appliance, Blast, write_capture
 
 TOO_LARGE = 65500  # of a datagram, for batches of 65536
+PLAY_SIZES = range(132, 800)  # sluice-blast makes no shorter one
 ENDS = ("stop", "kill", "kill")
 SETTINGS = {"linger_us": 250, "keep_source": "true", "store_extra": "  format_bytes_per_s: 0\n"}
 
@@ -32,7 +33,7 @@ def store(rig, folder, random, ends=ENDS):
         appliance = Appliance(rig, folder, f"{folder}/a", other_paths=[f"{folder}/b"], device=device,
                               segment_age_s=0 if is_last and life else 1, **SETTINGS).start()
         if life:
-            Blast(rig, folder, life, rate=3000, count=count, size=random.randrange(100, 800)).process.wait()
+            Blast(rig, folder, life, rate=3000, count=count, size=random.choice(PLAY_SIZES)).sent()
         appliance.wait("the life's events are stored", lambda: appliance.stored() >= count)
         if not is_last:
             appliance.wait("segments are sealed", lambda: _has_sealed(appliance, life))

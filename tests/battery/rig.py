@@ -300,6 +300,10 @@ class Blast:
         """Also when it has ended by itself: without an appliance the kernel refuses datagrams."""
         if self.process.poll() is None:
             self.process.terminate()
+        return self.sent()
+
+    def sent(self):
+        """Waits for its own end, so it has a count."""
         status = self.process.wait(HANG_SECONDS)
         if status != 0 and "refused" not in tail(self.log):
             raise Failed(f"sluice-blast ended with exit code {status}: {tail(self.log)}")
