@@ -2,6 +2,8 @@
 // Giving polling lcores their rings, queues and lanes, launching them and waiting for them.
 #include "dataplane.h"
 #include "fault.h"
+#include "log.h"
+#include "priority.h"
 #include "store/uring.h"
 
 #include <errno.h>
@@ -9,8 +11,9 @@
 #include <rte_malloc.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
+#include <sched.h>
 #include <stdio.h>
-#include <sys/resource.h>
+#include <string.h>
 #include <unistd.h>
 
 // Every batch of every lane of a worker may be under way at once.
@@ -207,14 +210,17 @@ static int make_lcores(struct sl_dataplane *dataplane, struct sl_err *err)
 	return 0;
 }
 
-// Polling lcores outrank whatever else runs on their CPUs: the AF_XDP driver keeps 2,048 buffers
-// filled, which bridge 10 ms at 200,000 datagrams/s, a few time slices. Not SCHED_FIFO: its
-// throttling stalls a polling thread for 50 ms of each second, as Linux is set by default.
 static int run_lcore(void *argument)
 {
 	struct sl_lcore *lcore = argument;
 
-	setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
+	int refused = sl_priority_poll();
+
+	if (refused != 0)
+		sl_log_warning("lcore",
+			"cpu %d: the kernel refuses a polling thread's priority (%s): "
+			"other programs on that CPU delay it; CAP_SYS_NICE is needed",
+			sched_getcpu(), strerror(-refused));
 	if (lcore->worker != NULL)
 		lcore->worker->io->ops->attach(lcore->worker->io, lcore->helper_cpu);
 	return sl_lcore_run(argument);

@@ -22,17 +22,24 @@ def _die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-class Process:
-    """A child with its output in a file. has_input: tell() writes to its standard input."""
+def _die_with_parent_and_give_way():
+    _die_with_parent()
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
-    def __init__(self, command, log_path, has_input=False):
+
+class Process:
+    """A child with its output in a file. has_input: tell() writes to its standard input. gives_way: to
+    whoever else wants its CPU, at once."""
+
+    def __init__(self, command, log_path, has_input=False, gives_way=False):
         self.command = [str(word) for word in command]
         self.log_path = log_path
         with open(log_path, "wb") as log:
             # A session of its own: Ctrl-C on the terminal reaches the bench alone.
             self.child = subprocess.Popen(
                 self.command, stdin=subprocess.PIPE if has_input else subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=_die_with_parent)
+                start_new_session=True,
+                preexec_fn=_die_with_parent_and_give_way if gives_way else _die_with_parent)
         self.status = None
         self.cpu_seconds = 0.0
         _running.append(self)
