@@ -85,8 +85,10 @@ static void finish_rx(struct sl_lcore *lcore, struct lcore_state *state)
 	if (state->rx_finished)
 		return;
 	state->rx_finished = true;
-	if (lcore->rx != NULL)
-		__atomic_sub_fetch(&lcore->stop->rx_running, 1, __ATOMIC_RELEASE);
+	if (lcore->rx == NULL)
+		return;
+	lcore->rx->has_more = false;
+	__atomic_sub_fetch(&lcore->stop->rx_running, 1, __ATOMIC_RELEASE);
 }
 
 // True when no lcore has anything left to do: until then all take snapshots, of which those that

@@ -46,6 +46,7 @@ struct sl_rx {
 	// Written by the lcore.
 	struct sl_burst burst;
 	struct sl_dispatch dispatch;
+	bool has_more; // the last turn left frames in a queue
 };
 
 struct sl_worker_ring {
@@ -64,6 +65,7 @@ struct sl_worker {
 	struct sl_worker_counters *counters;
 	uint32_t *stage;
 	struct sl_lcore_cycles *cycles; // NULL: stages are not measured
+	const struct sl_rx *rx; // of the same lcore; NULL: it does not receive
 	// Tables whose gaps this worker writes: its own lcore's, and those of lcores without a lane
 	// and of the main lcore.
 	struct sl_gap_table *gap_tables[SL_LCORE_COUNT_MAX + 1];

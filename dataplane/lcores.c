@@ -167,6 +167,8 @@ static int make_rx(struct sl_dataplane *dataplane, struct sl_lcore *lcore,
 	rx->dispatch.own_worker = plan->worker_index;
 	rx->dispatch.counters = rx->counters;
 	rx->dispatch.gaps = lcore->gaps;
+	if (lcore->worker != NULL)
+		lcore->worker->rx = rx;
 	deal_queues(dataplane, rx, plan->rx_index);
 	return connect_rings(dataplane, lcore, plan->rx_index, err);
 }

@@ -77,6 +77,7 @@ static SL_ALWAYS_INLINE uint32_t turn(struct sl_rx *rx, struct sl_lcore_cycles *
 	uint32_t frame_count = 0;
 
 	SL_STORE(*rx->stage, SL_STAGE_RECEIVE);
+	rx->has_more = false;
 	for (uint32_t i = 0; i < rx->queue_count; i++) {
 		uint32_t burst_count = 0, taken_count;
 
@@ -84,6 +85,7 @@ static SL_ALWAYS_INLINE uint32_t turn(struct sl_rx *rx, struct sl_lcore_cycles *
 			taken_count = receive_and_hand_on(rx, &rx->queues[i], cycles);
 			frame_count += taken_count;
 		} while (taken_count == SL_BURST_COUNT_MAX && ++burst_count < BURSTS_PER_TURN);
+		rx->has_more |= taken_count == SL_BURST_COUNT_MAX;
 	}
 	rx->counters->turns++;
 	sl_lap_publish_elapsed(cycles);

@@ -21,8 +21,9 @@
 
 // With nothing under way and this much waiting, a batch goes at once instead of lingering: a write
 // this long costs the drive hardly more than a block does (16 files of 36 KiB: 0.84 GB/s;
-// docs/architecture.md, "Why partitions share a lane").
-#define SL_LANE_EAGER_BYTES (64u * 1024)
+// docs/architecture.md, "Why partitions share a lane"). It costs the lcore as much as a long one
+// does, so an lcore that has more events at hand lets it linger.
+#define SL_LANE_EAGER_BYTES (128u * 1024)
 #define SL_LANE_IDLE_MARK_NS SL_NS_PER_S // an idle durable lane states its mark after this
 // Ages are no finer than this: a tenth of what the fastest durable write takes.
 #define SL_LANE_AGE_STEP_NS 4096
@@ -116,6 +117,7 @@ struct sl_lane {
 	bool is_disk_full; // a write met ENOSPC or EDQUOT, and none has succeeded since
 	bool failed;
 	bool is_stuck; // full, and its next segment cannot be made
+	bool is_hurried; // more events are at hand than its lcore takes in a turn: no eager batches
 
 	// A write has failed (lane_mend.c): written by the worker when one does.
 	bool is_halted; // none is started, until the next segment goes on at the failed batch

@@ -11,7 +11,8 @@ static bool is_due(const struct sl_lane *lane, uint64_t now_ns)
 		return false;
 	if (now_ns >= lane->open_since_ns + lane->linger_ns)
 		return true;
-	return lane->unretired == 0 && lane->cursor - lane->open_batch->data >= SL_LANE_EAGER_BYTES;
+	return lane->unretired == 0 && !lane->is_hurried &&
+		lane->cursor - lane->open_batch->data >= SL_LANE_EAGER_BYTES;
 }
 
 static uint32_t send_again(struct sl_lane *lane, uint64_t now_ns)

@@ -46,8 +46,9 @@ static void take_markers(
 	*event_count = kept_count;
 }
 
-static SL_ALWAYS_INLINE uint32_t drain_ring(
-	struct sl_worker *worker, struct sl_worker_ring *ring, struct sl_lcore_cycles *cycles)
+// Sets has_more where it leaves some.
+static SL_ALWAYS_INLINE uint32_t drain_ring(struct sl_worker *worker, struct sl_worker_ring *ring,
+	bool *has_more, struct sl_lcore_cycles *cycles)
 {
 	struct sl_event events[SL_BURST_COUNT_MAX];
 	uint64_t lap_tsc = sl_lap_start(cycles);
@@ -60,6 +61,7 @@ static SL_ALWAYS_INLINE uint32_t drain_ring(
 		sl_lap(cycles, SL_TIMED_DEQUEUE_EMPTY, 1, &lap_tsc);
 		return 0;
 	}
+	*has_more |= left_count != 0;
 	take_markers(ring, events, &event_count);
 	SL_STORE(ring->shm->dequeued, ring->shm->dequeued + event_count);
 	SL_STORE(ring->shm->occupancy_max,
@@ -110,6 +112,7 @@ static SL_ALWAYS_INLINE void submit_writes(struct sl_worker *worker, struct sl_l
 static SL_ALWAYS_INLINE uint32_t turn(struct sl_worker *worker, struct sl_lcore_cycles *cycles)
 {
 	uint64_t now_ns = sl_clock_now_ns(worker->clock);
+	bool has_more = worker->rx != NULL && worker->rx->has_more;
 	uint32_t work;
 
 	SL_STORE(*worker->stage, SL_STAGE_REAP);
@@ -118,10 +121,12 @@ static SL_ALWAYS_INLINE uint32_t turn(struct sl_worker *worker, struct sl_lcore_
 		work += sl_worker_write_gaps(worker, now_ns);
 	SL_STORE(*worker->stage, SL_STAGE_APPEND);
 	for (uint32_t i = 0; i < worker->ring_count; i++)
-		work += drain_ring(worker, &worker->rings[i], cycles);
+		work += drain_ring(worker, &worker->rings[i], &has_more, cycles);
 	SL_STORE(*worker->stage, SL_STAGE_SEAL);
-	for (uint32_t i = 0; i < worker->lane_count; i++)
+	for (uint32_t i = 0; i < worker->lane_count; i++) {
+		worker->lanes[i]->is_hurried = has_more;
 		work += sl_lane_tick(worker->lanes[i], now_ns);
+	}
 	SL_STORE(*worker->stage, SL_STAGE_SUBMIT);
 	submit_writes(worker, cycles);
 	publish_open_events(worker);

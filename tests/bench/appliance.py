@@ -24,7 +24,7 @@ class Setup:
     copied: bool = False  # memif's server, which copies each frame; else its client, without a copy
     two_cores: bool = False  # RX on the generator's CPU, the worker on the appliance's: nobody sends
     stage_cycles: bool = False
-    in_flight_max: int = 8
+    in_flight_max: int = 32
     durability: str = "durable"  # of its only class; a start may change it
 
     def store_key(self):

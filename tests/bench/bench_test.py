@@ -120,20 +120,22 @@ class SearchTest(unittest.TestCase):
 class NonDropTest(unittest.TestCase):
     """A machine that stores what is offered up to a limit, and loses the rest."""
 
-    def rows(self, limit, lost_beyond=0.005, waits=False):
-        scale = types.SimpleNamespace(ndr_tries=3, ndr_steps=6, loss_steps=4)
+    def rows(self, limit, lost_beyond=0.005, waits=False, disturbed=0):
+        """disturbed: so many tries, the first ones, lose what is lost beyond the limit."""
+        scale = types.SimpleNamespace(ndr_tries=3, ndr_steps=6, loss_steps=4, repeats=2)
         machine = types.SimpleNamespace(scale=scale, say=lambda _text: None, value_of=lambda _name: 1000.0,
-                                        note_trial=lambda *_: None)
+                                        note_trial=lambda *_: None, repeated=0)
         tried = []
 
         def attempt(_bench, _setup, load, lost_share_max):
             tried.append(load.rate)
-            lost = lost_beyond * load.rate if load.rate > limit else 0
+            why = "stolen" if len(tried) <= disturbed else ""
+            lost = lost_beyond * load.rate if load.rate > limit or why else 0
             if lost > lost_share_max * load.rate:
-                return None
+                return trial.TooLossy(load.rate, lost, why)
             # a generator that must wait for room is slower than it should be
             rate = 980 if waits and load.rate > 980 else load.rate
-            return types.SimpleNamespace(lost=lost, sent=load.rate, rate=rate)
+            return types.SimpleNamespace(lost=lost, sent=load.rate, rate=rate, disturbed=why)
         kept = rows_capacity.attempt, rows_capacity.make_setup, rows_capacity.make_load
         rows_capacity.attempt = attempt
         rows_capacity.make_setup = lambda *_: None
@@ -165,6 +167,14 @@ class NonDropTest(unittest.TestCase):
     def test_only_a_try_that_loses_little_is_repeated(self):
         self.assertEqual(self.rows(700, lost_beyond=0.5)[1].count(1000), 2)  # once for each of both searches
         self.assertEqual(self.rows(700, lost_beyond=0.005)[1].count(1000), 6)
+
+    def test_a_try_that_was_disturbed_is_repeated_beside_the_others(self):
+        for lost in (0.005, 0.5):
+            (ndr, _loss), tried = self.rows(1000, lost_beyond=lost, disturbed=4)
+            self.assertEqual((ndr["value"], tried[:5]), (1000, [1000] * 5))
+        (ndr, _loss), tried = self.rows(1000, disturbed=5)  # as often as a step may
+        self.assertLess(ndr["value"], 1000)
+        self.assertEqual(tried[:6], [1000] * 5 + [500])
 
 
 class SinkCountsTest(unittest.TestCase):

@@ -79,7 +79,7 @@ def _start_sender(bench, space, *arguments):
                *arguments, "--json", bench.path("sent")]
     if bench.scale.rate:
         command += ["--rate", bench.scale.rate]
-    return Process(space.inside(*command), bench.path("generator.log"), gives_way=True)
+    return Process(space.inside(*command), bench.path("generator.log"))
 
 
 def _received(bench, what, rate, written, ends, watch):

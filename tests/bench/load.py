@@ -39,16 +39,17 @@ def memif_device(path, role):
 
 class Sender:
     """The generator at a device. It stays there when it has sent, until it is stopped: a receiver on memif
-    may crash when its peer leaves while it polls, so that the receiver must go first. It gives way: in the
-    field producers have machines of their own, and here their CPU completes the drive's flushes, each of
-    which would wait for the scheduler, 1 to 4 ms."""
+    may crash when its peer leaves while it polls, so that the receiver must go first. At a given
+    rate it gives way: in the field producers have machines of their own, and here their CPU completes the
+    drive's flushes, each of which would wait for the scheduler, 1 to 4 ms. Flat out it competes."""
 
     def __init__(self, bench, load, device):
         self.bench, self.load = bench, load
         _forget(bench.path("sent"))
         self.process = Process(
             _command(bench, load, device) + ["--duration", load.seconds, "--begin-on-input", "--hold"],
-            bench.path("generator.log"), has_input=True, gives_way=True)
+            bench.path("generator.log"), has_input=True,
+            gives_way_on=bench.generator_cpu if load.rate else None)
         self.cpu_seconds = 0.0
 
     def begin(self):

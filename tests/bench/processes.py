@@ -22,24 +22,30 @@ def _die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _die_with_parent_and_give_way():
-    _die_with_parent()
+def _give_way_on(cpu):
+    """With all its threads: beside a polling thread an idle one would wait for ever."""
+    os.sched_setaffinity(0, {cpu})
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 class Process:
-    """A child with its output in a file. has_input: tell() writes to its standard input. gives_way: to
-    whoever else wants its CPU, at once."""
+    """A child with its output in a file. has_input: tell() writes to its standard input.
+    gives_way_on: a CPU, its only one, which whoever else wants it gets at once."""
 
-    def __init__(self, command, log_path, has_input=False, gives_way=False):
+    def __init__(self, command, log_path, has_input=False, gives_way_on=None):
         self.command = [str(word) for word in command]
         self.log_path = log_path
+
+        def prepare():
+            _die_with_parent()
+            if gives_way_on is not None:
+                _give_way_on(gives_way_on)
+
         with open(log_path, "wb") as log:
             # A session of its own: Ctrl-C on the terminal reaches the bench alone.
             self.child = subprocess.Popen(
                 self.command, stdin=subprocess.PIPE if has_input else subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_die_with_parent_and_give_way if gives_way else _die_with_parent)
+                start_new_session=True, preexec_fn=prepare)
         self.status = None
         self.cpu_seconds = 0.0
         _running.append(self)

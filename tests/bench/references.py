@@ -16,7 +16,6 @@ DESCRIPTORS = 4096  # configs/bench.yaml
 MBUFS = 65536
 MEMORY_MIB = 256
 BLOCK_BYTES = 524288  # batch_bytes
-DEPTH = 8  # in_flight_max
 
 
 @dataclasses.dataclass

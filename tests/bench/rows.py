@@ -57,7 +57,6 @@ _ALL = (
     _partitions(1),
     _partitions(128),
     _measure("ndr_64", 300, rows_capacity.non_drop_rate, "64", 64),
-    _measure("ndr_64_deep", 300, rows_capacity.non_drop_rate, "64_deep", 64, in_flight_max=32),
     _measure("latency_64", 80, rows_latency.receive_to_durable),
     _measure("baseline_recvmmsg_64", 25, rows_kernel.recvmmsg, 64),
     _measure("baseline_recvmmsg_1400", 25, rows_kernel.recvmmsg, 1400),

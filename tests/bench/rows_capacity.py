@@ -10,7 +10,7 @@ from load import Load
 from machine import Drive
 from row import join_notes, make_row
 from search import highest_passing
-from trial import attempt, measure, prepare_store
+from trial import TooLossy, attempt, measure, prepare_store
 
 # A store's retention holds a whole trial, so that nothing expires before it has been verified: ten
 # seconds of 24 M events of 64-byte frames, or of what the drives seen so far can write. The current
@@ -84,7 +84,7 @@ def capacity_written(bench, suffix, size):
     prepare_store(bench, setup)
     trials, others = [], []
     for _ in range(bench.scale.trials):
-        others.append(references.write(bench, references.DEPTH, f"fio_{suffix}").rate)
+        others.append(references.write(bench, setup.in_flight_max, f"fio_{suffix}").rate)
         trials.append(measure(bench, setup, make_load(bench, setup, size), name))
     event_bytes = statistics.median(trial.bytes_per_second / trial.rate for trial in trials)
     return [make_row(name, [trial.rate for trial in trials], "events/s", "fio, in events of this size",
@@ -114,34 +114,46 @@ class _Search:
         self.held = {}  # rate asked for: rate stored
 
     def passes(self, lost_share_max):
-        """A test of a rate: the best of some trials counts. One that loses ten times as much as the
-        worst that is looked for, undisturbed, is not repeated."""
+        """A test of a rate: the best of some trials counts, beside a few that were disturbed. One that
+        loses ten times as much as the worst that is looked for, undisturbed, is the last."""
         def test(rate):
-            for _ in range(self.bench.scale.ndr_tries):
+            tries, repeats = self.bench.scale.ndr_tries, self.bench.scale.repeats
+            while tries:
                 trial = self._try(rate)
-                if trial is None:
-                    return False
-                # Slower than asked for is a generator that had to wait for room.
-                if trial.lost <= lost_share_max * trial.sent and trial.rate >= RATE_SHARE_MIN * rate:
+                if self._holds(trial, rate, lost_share_max):
                     self.held[rate] = trial.rate
                     return True
+                if trial.disturbed and repeats:
+                    repeats -= 1
+                    self.bench.repeated += 1
+                    self.bench.say(f"  {self.name}: disturbed ({trial.disturbed}), once more")
+                elif isinstance(trial, TooLossy) and not trial.disturbed:
+                    return False
+                else:
+                    tries -= 1
             return False
         return test
+
+    @staticmethod
+    def _holds(trial, rate, lost_share_max):
+        if isinstance(trial, TooLossy) or trial.lost > lost_share_max * trial.sent:
+            return False
+        # Slower than asked for is a generator that had to wait for room.
+        return trial.rate >= RATE_SHARE_MIN * rate
 
     def _try(self, rate):
         load = make_load(self.bench, self.setup, self.size, rate=int(rate))
         trial = attempt(self.bench, self.setup, load, lost_share_max=10 * LOSS_SHARE_MAX)
-        if trial is None:
-            self.bench.say(f"  {self.name}: {rate / 1e6:.3f} M events/s: lost more than "
-                           f"{1000 * LOSS_SHARE_MAX:.0f} %")
+        if isinstance(trial, TooLossy):
+            self.bench.say(f"  {self.name}: {rate / 1e6:.3f} M events/s: {trial.lost} of {trial.sent} lost")
         else:
             self.bench.note_trial(self.name, trial)
         return trial
 
 
-def non_drop_rate(bench, suffix, size, **more):
+def non_drop_rate(bench, suffix, size):
     """The highest rate without a lost event, and the highest that loses one in a thousand."""
-    name, setup = f"ndr_{suffix}", make_setup(bench, size, **more)
+    name, setup = f"ndr_{suffix}", make_setup(bench, size)
     flat_out = bench.value_of(f"capacity_{suffix}")
     if flat_out is None:
         flat_out = measure(bench, setup, make_load(bench, setup, size), name).rate

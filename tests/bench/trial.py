@@ -53,6 +53,14 @@ class Trial:
     report: dict = dataclasses.field(repr=False, default=None)
 
 
+@dataclasses.dataclass
+class TooLossy:
+    """A trial that lost more than was worth reading back."""
+    sent: int
+    lost: int
+    disturbed: str  # why, or ""
+
+
 def reconcile(sent, report, verified, replayed=False):
     """Every event that was sent is in the store, or in one counter, or was never taken; what was read
     back is what the appliance says that it stored. replayed: the same frames came again and again, so
@@ -142,8 +150,8 @@ def _was_sent(bench, load, report):
 
 
 def attempt(bench, setup, load, lost_share_max=None):
-    """One trial on the bench's store. The report of the appliance comes along. With a limit, None when
-    more than that part of the events was lost: then nothing is read back."""
+    """One trial on the bench's store. The report of the appliance comes along. With a limit, a TooLossy
+    when more than that part of the events was lost: then nothing is read back."""
     drive = machine.Drive(bench.work)
     if load.replayed:
         generator.record_frames(bench)
@@ -158,18 +166,19 @@ def attempt(bench, setup, load, lost_share_max=None):
     flushes = drive.flush_count() - flushes
     bench.note_disk()
     sent, totals = _was_sent(bench, load, report), report["stats"]["totals"]
-    if lost_share_max is not None and sent["sent"] - totals["stored"] > lost_share_max * sent["sent"]:
-        return None
+    lane, workers, rx = report["stats"]["lanes"][0], report["stats"]["workers"], report["stats"]["rx"]
+    turn_ns_max = max(lcore["turn_ns_max"] for lcore in rx + workers)
+    disturbed, lost = disturbance(watch, bench.cpu_count, turn_ns_max), sent["sent"] - totals["stored"]
+    if lost_share_max is not None and lost > lost_share_max * sent["sent"]:
+        return TooLossy(sent["sent"], lost, disturbed)
     verified = _verify(bench, load.replayed, segment_from)
     reconcile(sent, report, verified, load.replayed)
-    lane, workers, rx = report["stats"]["lanes"][0], report["stats"]["workers"], report["stats"]["rx"]
     stored = totals["stored"]
     seconds = (verified["last_receive_ns"] - verified["first_receive_ns"]) / 1e9
     if stored == 0 or seconds <= 0:
         raise NotClosed(f"{stored} events were stored: nothing to measure")
-    turn_ns_max = max(lcore["turn_ns_max"] for lcore in rx + workers)
     trial = Trial(
-        load=dataclasses.asdict(load), sent=sent["sent"], stored=stored, lost=sent["sent"] - stored,
+        load=dataclasses.asdict(load), sent=sent["sent"], stored=stored, lost=lost,
         drops={reason["reason"]: reason["count"] for reason in report["drops"]["reasons"]
                if reason["count"]},
         seconds=seconds, rate=stored / seconds,
@@ -180,8 +189,7 @@ def attempt(bench, setup, load, lost_share_max=None):
         write_ns_mean=workers[0]["write_ns_total"] / max(1, totals["batches"]),
         write_ns_max=workers[0]["write_ns_max"], recycled_segments=lane["segments_recycled"],
         unwritten_segments=lane["segments_unwritten"], steal_seconds=watch.steal_seconds,
-        others_seconds=watch.busy_seconds, disturbed=disturbance(watch, bench.cpu_count, turn_ns_max),
-        report=report)
+        others_seconds=watch.busy_seconds, disturbed=disturbed, report=report)
     if setup.durability == "durable":
         check_flushes(trial, drive, report["status"]["lanes"][0]["in_flight_max"])
     bench.note_written(trial.bytes_per_second)

@@ -122,6 +122,8 @@ static void open_lcores(bool is_direct)
 			(struct sl_worker_ring){.ring = rx.dispatch.rings[0], .shm = &shm_ring};
 	}
 	lcores[0].rx = &rx;
+	if (is_direct)
+		worker.rx = &rx;
 	lcores[is_direct ? 0 : 1].worker = &worker;
 	stop.rx_running = 1;
 	stop.working = is_direct ? 1 : 2;
@@ -189,7 +191,28 @@ static void a_turn_takes_a_few_full_bursts(void)
 	CU_ASSERT_EQUAL(taken_count, SL_BURST_COUNT_MAX * 2 + 10);
 	CU_ASSERT_EQUAL(rx.counters->bursts, 3);
 	CU_ASSERT_EQUAL(rx.counters->turns, 1);
+	CU_ASSERT_FALSE(rx.has_more);
 	CU_ASSERT_EQUAL(sl_rx_turn(&rx), 0);
+	sl_worker_flush(&worker);
+	close_lcores();
+}
+
+static void a_turn_that_leaves_frames_says_so(void)
+{
+	open_lcores(true);
+	send_frames(SL_BURST_COUNT_MAX * 4 + 10);
+	CU_ASSERT_EQUAL(sl_rx_turn(&rx), SL_BURST_COUNT_MAX * 4);
+	CU_ASSERT(rx.has_more);
+	CU_ASSERT_EQUAL(sl_rx_turn(&rx), 10);
+	CU_ASSERT_FALSE(rx.has_more);
+	// The worker on the same lcore hears of it.
+	CU_ASSERT_FALSE(fixture.lane.is_hurried);
+	rx.has_more = true;
+	sl_worker_turn(&worker);
+	CU_ASSERT(fixture.lane.is_hurried);
+	rx.has_more = false;
+	sl_worker_turn(&worker);
+	CU_ASSERT_FALSE(fixture.lane.is_hurried);
 	sl_worker_flush(&worker);
 	close_lcores();
 }
@@ -429,6 +452,7 @@ static void every_mbuf_of_a_run_comes_back(void)
 
 static const struct sl_test tests[] = {
 	SL_TEST(a_turn_takes_a_few_full_bursts),
+	SL_TEST(a_turn_that_leaves_frames_says_so),
 	SL_TEST(two_lcores_store_what_they_receive_and_every_snapshot_adds_up),
 	SL_TEST(an_lcore_that_is_through_takes_snapshots_until_all_are),
 	SL_TEST(one_lcore_that_does_both_needs_no_ring),

@@ -23,23 +23,49 @@ static void an_open_batch_goes_when_its_linger_is_over_and_not_before(void)
 	sl_fixture_close(&fixture);
 }
 
+// Quarters of what goes at once.
+static void append_quarters(struct sl_fixture *fixture, uint32_t count)
+{
+	static char data[SL_LANE_EAGER_BYTES / 4];
+
+	for (uint32_t i = 0; i < count; i++)
+		sl_fixture_append(fixture, 1, data, sizeof(data), NOW);
+}
+
 static void with_nothing_under_way_enough_goes_at_once(void)
 {
-	static char data[SL_LANE_EAGER_BYTES / 2];
 	struct sl_fixture fixture;
 
 	sl_fixture_open(&fixture, &(struct sl_fixture_options){.batch_bytes = 512 * 1024});
-	sl_fixture_append(&fixture, 1, data, sizeof(data), NOW);
+	append_quarters(&fixture, 3);
 	CU_ASSERT_EQUAL(sl_lane_tick(&fixture.lane, NOW), 0);
-	sl_fixture_append(&fixture, 1, data, sizeof(data), NOW);
+	append_quarters(&fixture, 1);
 	CU_ASSERT_EQUAL(sl_lane_tick(&fixture.lane, NOW), 1);
 	CU_ASSERT_EQUAL(fixture.lane.unretired, 1);
 	// Now something is under way: the next lingers.
-	for (uint32_t i = 0; i < 4; i++)
-		sl_fixture_append(&fixture, 1, data, sizeof(data), NOW);
+	append_quarters(&fixture, 8);
 	CU_ASSERT_EQUAL(sl_lane_tick(&fixture.lane, NOW), 0);
-	CU_ASSERT_EQUAL(fixture.lane.event_count, 4);
+	CU_ASSERT_EQUAL(fixture.lane.event_count, 8);
 	sl_fixture_settle(&fixture, NOW);
+	sl_fixture_close(&fixture);
+}
+
+static void where_more_is_at_hand_enough_lingers_as_well(void)
+{
+	struct sl_fixture fixture;
+
+	sl_fixture_open(&fixture,
+		&(struct sl_fixture_options){.batch_bytes = 512 * 1024, .linger_us = 500});
+	append_quarters(&fixture, 4);
+	fixture.lane.is_hurried = true;
+	CU_ASSERT_EQUAL(sl_lane_tick(&fixture.lane, NOW), 0);
+	CU_ASSERT_EQUAL(sl_lane_tick(&fixture.lane, NOW + 500 * SL_NS_PER_US), 1);
+	sl_fixture_settle(&fixture, NOW + 500 * SL_NS_PER_US);
+	append_quarters(&fixture, 4);
+	CU_ASSERT_EQUAL(sl_lane_tick(&fixture.lane, NOW), 0);
+	fixture.lane.is_hurried = false;
+	CU_ASSERT_EQUAL(sl_lane_tick(&fixture.lane, NOW), 1);
+	sl_fixture_settle(&fixture, NOW + 500 * SL_NS_PER_US);
 	sl_fixture_close(&fixture);
 }
 
@@ -126,6 +152,7 @@ static void a_mark_never_takes_the_room_of_the_clean_stop(void)
 static const struct sl_test tests[] = {
 	SL_TEST(an_open_batch_goes_when_its_linger_is_over_and_not_before),
 	SL_TEST(with_nothing_under_way_enough_goes_at_once),
+	SL_TEST(where_more_is_at_hand_enough_lingers_as_well),
 	SL_TEST(an_idle_durable_lane_states_its_mark_once_after_a_second),
 	SL_TEST(a_lane_that_is_not_durable_writes_no_marks),
 	SL_TEST(a_mark_never_takes_the_room_of_the_clean_stop),

@@ -115,6 +115,20 @@ static void turns_bring_events_from_the_rings_to_the_disk(void)
 	close_worker();
 }
 
+static void a_lane_is_hurried_while_a_ring_holds_more_than_a_turn_takes(void)
+{
+	open_worker(&(struct sl_fixture_options){.linger_us = 1});
+	send(1, 100);
+	sl_worker_turn(&worker);
+	CU_ASSERT(fixture.lane.is_hurried);
+	sl_worker_turn(&worker);
+	CU_ASSERT_FALSE(fixture.lane.is_hurried);
+	while (!sl_worker_is_drained(&worker))
+		sl_worker_turn(&worker);
+	expect_accounted(100);
+	close_worker();
+}
+
 static void markers_state_what_came_before_them(void)
 {
 	open_worker(&(struct sl_fixture_options){0});
@@ -342,6 +356,7 @@ static void giving_up_counts_all_that_is_not_stored(void)
 
 static const struct sl_test tests[] = {
 	SL_TEST(turns_bring_events_from_the_rings_to_the_disk),
+	SL_TEST(a_lane_is_hurried_while_a_ring_holds_more_than_a_turn_takes),
 	SL_TEST(markers_state_what_came_before_them),
 	SL_TEST(a_flush_seals_what_lingers_so_that_the_drain_ends),
 	SL_TEST(rings_are_emptied_also_when_the_lane_takes_nothing),
