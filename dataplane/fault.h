@@ -20,7 +20,7 @@ enum sl_fault_place {
 };
 
 // Rules of the store that are broken all the time: the simulation (tests/sim) must find each but
-// the last, which is for the battery (tests/battery), as the first two are.
+// the last, which is for the battery (tests/battery), as the first one and the epoch's are.
 enum sl_fault_rule {
 	SL_FAULT_SKIP_FLUSH, // batches of durable lanes are not flushed
 	SL_FAULT_SKIP_NAME_FLUSH, // the directory of a new segment is not flushed

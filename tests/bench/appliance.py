@@ -4,6 +4,7 @@
 import dataclasses
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -112,6 +113,11 @@ class Appliance:
     def current_segment(self):
         """What it stores from now on lies in this one or in later ones."""
         return self.lane()["segment"]
+
+    def next_segment(self):
+        """The same of what it stores once it is started: the newest one there may be a spare one."""
+        names = [path.name for path in pathlib.Path(self.bench.path("store")).glob("lane-*/*.seg")]
+        return max([1, *(int(name.removesuffix(".seg"), 16) - 1 for name in names)])
 
     def wait_received(self, count):
         """Until it has received all: a memif server cannot see what lies in the ring yet."""

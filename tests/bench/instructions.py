@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Counts instructions an event of the receive path and of the worker path under callgrind, on a fixed
 input, and holds them against instructions.expected: noise cannot touch them. instructions.py [BUILD].
-The checksum's code is the same on every CPU (SSE 4.2), so nothing needs to be pinned but the compiler."""
+The checksum's code is the same on every CPU (SSE 4.2); the hash of steering keys is held to its AVX2 variant, without which
+the figure is another one; the compiler is pinned."""
 
 import pathlib
 import re

@@ -30,7 +30,9 @@ def receive_to_durable(bench):
         trials = [measure(bench, setup, load, f"latency_{name}") for _ in range(bench.scale.latency_trials)]
         found = [trial.report["stats"]["latency"] for trial in trials]
         lost = sum(trial.lost for trial in trials)
-        note = join_notes([base, f"{lost} of {sum(trial.sent for trial in trials)} events lost" if lost else "",
+        slow = [f"{trial.rate / 1e6:.2f} M events/s came, not {load.rate / 1e6:.2f}" for trial in trials
+                if not trial.rate_held]
+        note = join_notes([base, *slow, f"{lost} of {sum(trial.sent for trial in trials)} events lost" if lost else "",
                            *(trial.disturbed for trial in trials)])
         rows += [make_row(f"latency_{name}_{percentile}_us", [one[f"{percentile}_us"] for one in found], "us",
                           "one durable 512 KiB write alone", [alone], note) for percentile in PERCENTILES]

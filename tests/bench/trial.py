@@ -156,8 +156,11 @@ def attempt(bench, setup, load, lost_share_max=None):
     if load.replayed:
         generator.record_frames(bench)
     appliance = Appliance(bench, setup)
+    segment_from = appliance.next_segment()
     sender = _start(bench, appliance, load)
-    flushes, segment_from = drive.flush_count(), appliance.current_segment()
+    flushes = drive.flush_count()
+    if sender:
+        segment_from = appliance.current_segment()
     used, watch = _send(bench, appliance, sender, load)
     appliance.note_memory()
     report = appliance.stop()
