@@ -20,6 +20,7 @@ import time
 import machine
 import processes
 import report
+from joined import join
 from processes import Failed
 from row import Skipped
 from rows import GROUPS, MEASURES
@@ -154,8 +155,8 @@ def parse_arguments(arguments):
     parser.add_argument("names", metavar="NAME", nargs="*", help="row or group (default: core)")
     parser.add_argument("--json", metavar="FILE", help="write all figures")
     parser.add_argument("--page", metavar="DIR", help="renew performance.md and performance.svg there")
-    parser.add_argument("--from", metavar="FILE", dest="source", help="measure nothing: take the "
-                        "figures that --json wrote")
+    parser.add_argument("--from", metavar="FILE", dest="sources", action="append", help="measure nothing: take the "
+                        "figures that --json wrote; of several runs, rows of a later one take the place of an earlier one's")
     parser.add_argument("--budget", metavar="MINUTES", type=float, help="begin no row that would "
                         "probably not end within this time; they are listed as not run")
     parser.add_argument("--toy", action="store_true", help="seconds only: proves that the bench works")
@@ -244,6 +245,11 @@ def run(options, scale):
         shutil.rmtree(work, ignore_errors=True)
 
 
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
 def save(options, document):
     if options.json:
         report.write_json(options.json, document)
@@ -275,9 +281,9 @@ def main(arguments):
     for number in STOP_SIGNALS:
         signal.signal(number, on_signal)
     try:
-        if options.source:
-            with open(options.source, encoding="utf-8") as file:
-                document = json.load(file)
+        if options.sources:
+            document = join([read(path) for path in options.sources])
+            save(options, document)
         else:
             document = run(options, TOY if options.toy else Scale())
         show(options, document)

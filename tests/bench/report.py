@@ -84,6 +84,15 @@ def _listed(title, lines):
     return [title, "", *(f"- `{line['row']}`: {line['why']}" for line in lines), ""] if lines else []
 
 
+def _runs(rows):
+    """Where the rows are of several runs: which are of which."""
+    names = {}
+    for row in rows:
+        if "run" in row:
+            names.setdefault(row["run"], []).append(f"`{row['name']}`")
+    return ["Runs:", "", *(f"- of {run}: {', '.join(names[run])}" for run in sorted(names)), ""] if names else []
+
+
 def page_part(document, picture):
     """The generated part of docs/performance.md."""
     noted = [f"- `{row['name']}`: {row['note']}" for row in document["rows"] if row.get("note")]
@@ -96,6 +105,7 @@ def page_part(document, picture):
         + (" **At toy scale: these figures prove nothing.**" if document["toy"] else ""), "",
         f"![Capacity, and what it is held against]({picture})", "",
         *_sections(document["rows"]),
+        *_runs(document["rows"]),
         *_listed("Not measured:", document["not_run"]),
         *_listed("Failed:", document["failures"]),
     ]
