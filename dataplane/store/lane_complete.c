@@ -75,16 +75,30 @@ static void retire_batch(struct sl_lane *lane, struct sl_batch *batch, uint64_t 
 	lane->free_batches[lane->free_count++] = batch;
 }
 
-static void retire_in_order(struct sl_lane *lane, uint64_t now_ns)
+// The batches of a checkpoint are retired together. A segment in which one is retired counts for
+// the lane, and is sealed when a later write fails; for recovery it counts once its checkpoint is
+// whole, and not before.
+static bool may_retire(const struct sl_lane *lane, uint64_t number)
 {
-	while (lane->unretired > 0) {
-		struct sl_batch *batch =
-			lane->by_number[(lane->watermark_number + 1) % SL_LANE_BATCH_COUNT_MAX];
+	for (; number < lane->next_number; number++) {
+		const struct sl_batch *batch = lane->by_number[number % SL_LANE_BATCH_COUNT_MAX];
+		const struct sl_batch_header *header = (const void *)batch->data;
 
 		if (batch->state != SL_BATCH_WRITTEN)
-			break;
-		retire_batch(lane, batch, now_ns);
+			return false;
+		if (sl_likely(header->kind != SL_BATCH_CHECKPOINT) ||
+			(header->flags & SL_BATCH_FLAG_CHECKPOINT_END) != 0)
+			return true;
 	}
+	return false;
+}
+
+static void retire_in_order(struct sl_lane *lane, uint64_t now_ns)
+{
+	while (may_retire(lane, lane->watermark_number + 1))
+		retire_batch(lane,
+			lane->by_number[(lane->watermark_number + 1) % SL_LANE_BATCH_COUNT_MAX],
+			now_ns);
 	SL_STORE(lane->shm->watermark_number, lane->watermark_number);
 	SL_STORE(lane->shm->durable_mark, lane->durable_mark);
 	SL_STORE(lane->shm->in_flight, lane->unretired);

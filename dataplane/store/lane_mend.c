@@ -42,8 +42,8 @@ static bool leave_segments(struct sl_lane *lane)
 	if (SL_LOAD_ACQUIRE(lane->closing) != NULL)
 		return false;
 	if (lane->segment->first_number == 0) {
-		// Its first batch is not retired: the failed one is that or stands in the segment
-		// before it.
+		// Its checkpoint is not retired: the failed batch is of that or stands in the
+		// segment before it.
 		lane->segment->is_void = true;
 		hand_over(lane, lane->segment);
 		lane->segment = lane->full_segment;

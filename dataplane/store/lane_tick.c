@@ -52,7 +52,7 @@ static bool wants_mark(const struct sl_lane *lane, uint64_t now_ns)
 static uint32_t hand_over_full_segment(struct sl_lane *lane)
 {
 	// Its batches have lower numbers than the checkpoint behind them, so they are retired when
-	// the checkpoint's first may be.
+	// that is.
 	if (lane->segment->first_number == 0 || SL_LOAD_ACQUIRE(lane->closing) != NULL)
 		return 0;
 	SL_STORE_RELEASE(lane->closing, lane->full_segment);

@@ -178,6 +178,19 @@ static int check_heads_behind(const struct sl_recoverer *r)
 	return result;
 }
 
+// Where it does not say where all partitions are, nobody may take them for new ones.
+static int check_last_sealed(const struct sl_recoverer *r)
+{
+	if (r->end_index != SL_RECOVERY_NO_INDEX)
+		return 0;
+	sl_err_set(r->err, -EUCLEAN,
+		"%s: segment %" PRIu64
+		" is sealed with half a checkpoint, and nothing goes on behind it; "
+		"'sluicectl store verify' says what to do",
+		r->lane_path, r->entries[r->tail_index - 1].number);
+	return sl_recovery_corrupt(r);
+}
+
 static int scan_tail(struct sl_recoverer *r)
 {
 	int result = sl_recovery_states_init(&r->states, r->err);
@@ -190,6 +203,8 @@ static int scan_tail(struct sl_recoverer *r)
 		result = sl_recovery_states_init(&r->states, r->err);
 		if (result == 0)
 			result = scan(r, r->tail_index - 1);
+		if (result == 0)
+			result = check_last_sealed(r);
 	}
 	return result;
 }

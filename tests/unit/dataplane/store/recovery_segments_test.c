@@ -183,6 +183,43 @@ static void a_lane_whose_segments_are_all_sealed_opens_a_new_one(void)
 	end_test();
 }
 
+static void write_sealed_half(void)
+{
+	const struct sl_partition_state half = state(0, 20);
+
+	sl_test_segment_open(&made, 0);
+	sl_test_batch_init(&made.batch, SL_BATCH_CHECKPOINT);
+	sl_test_batch_run(&made.batch, SL_RUN_PARTITION_STATE, 0, 0, &half, sizeof(half));
+	sl_test_batch_write(&made, 0);
+	sl_test_segment_seal(&made, 0);
+}
+
+// Of partition 1 it does not say where it goes on: the lane must not begin anew.
+static void a_lane_that_ends_with_half_a_checkpoint_sealed_is_corrupt(void)
+{
+	make_segment();
+	sl_test_segment_seal(&made, 0);
+	write_sealed_half();
+	expect_corrupt("segment 2 is sealed with half a checkpoint");
+	sl_test_segment_open(&made, 0); // a spare
+	expect_corrupt("segment 2 is sealed with half a checkpoint");
+	end_test();
+}
+
+static void half_a_checkpoint_sealed_in_front_of_a_whole_one_does_no_harm(void)
+{
+	make_segment();
+	sl_test_segment_seal(&made, 0);
+	write_sealed_half();
+	write_head(20, 5);
+	CU_ASSERT_EQUAL_FATAL(recover(), 0);
+	CU_ASSERT_EQUAL(recovery.segment->number, 3);
+	CU_ASSERT_EQUAL(recovery.chain.next_number, 7);
+	CU_ASSERT_EQUAL(find_state(0)->next_offset, 20);
+	CU_ASSERT_EQUAL(find_state(1)->next_offset, 5);
+	end_test();
+}
+
 static void a_second_segment_that_does_not_continue_a_sealed_one_is_corrupt(void)
 {
 	make_segment();
@@ -328,6 +365,8 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_torn_first_segment_makes_the_second_void),
 	SL_TEST(a_torn_first_segment_that_the_second_vouches_for_is_corrupt),
 	SL_TEST(a_lane_whose_segments_are_all_sealed_opens_a_new_one),
+	SL_TEST(a_lane_that_ends_with_half_a_checkpoint_sealed_is_corrupt),
+	SL_TEST(half_a_checkpoint_sealed_in_front_of_a_whole_one_does_no_harm),
 	SL_TEST(a_second_segment_that_does_not_continue_a_sealed_one_is_corrupt),
 	SL_TEST(a_segment_without_room_for_an_epoch_start_is_sealed),
 	SL_TEST(an_epoch_that_the_log_knows_is_never_given_again),
