@@ -192,21 +192,36 @@ static bool may_try(struct sl_lane *lane, uint64_t now_ns)
 	return answer != SL_BREAKER_WAIT;
 }
 
+// No mark may vouch for what could not be flushed: the lane does not go on here. Other lanes of the
+// drive wait for what its probe has shown.
+static uint32_t end_unflushed(struct sl_lane *lane, uint64_t now_ns)
+{
+	lane->halt_refusal = SL_DROP_DRIVE_FAILED;
+	if (lane->is_probing) {
+		lane->is_probing = false;
+		sl_breaker_trip(lane->breaker, now_ns);
+	}
+	if (sl_lane_ask_to_leave(lane))
+		return 0;
+	sl_lane_fail(lane, SL_DROP_LANE_FAILED, lane->halt_error);
+	return 1;
+}
+
 uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns)
 {
 	struct sl_segment *spare;
 
 	if (lane->under_way > 0)
 		return 0;
-	if (SL_LOAD_ACQUIRE(lane->leaving) > SL_LEAVING_WANTED)
-		return sl_lane_leave(lane, now_ns);
-	if (lane->is_settling || SL_LOAD_ACQUIRE(lane->seal_error) != 0) {
-		// No mark may vouch for what could not be flushed: it does not go on here.
-		if (!lane->is_settling && sl_lane_ask_to_leave(lane))
-			return 0;
+	// At start and stop nobody makes segments, neither here nor where it may be about to go.
+	if (lane->is_settling) {
 		sl_lane_fail(lane, SL_DROP_LANE_FAILED, lane->halt_error);
 		return 1;
 	}
+	if (SL_LOAD_ACQUIRE(lane->leaving) > SL_LEAVING_WANTED)
+		return sl_lane_leave(lane, now_ns);
+	if (SL_LOAD_ACQUIRE(lane->seal_error) != 0)
+		return end_unflushed(lane, now_ns);
 	if (!lane->is_failure_noted)
 		note_failure(lane, now_ns);
 	// A footer that fails as well keeps the lane from opening another segment: no write can

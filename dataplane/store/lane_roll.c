@@ -47,6 +47,7 @@ enum sl_drop_reason sl_lane_spare_refusal(struct sl_lane *lane, enum sl_drop_rea
 void sl_lane_enter_segment(struct sl_lane *lane, struct sl_segment *segment)
 {
 	lane->segment = segment;
+	lane->is_stuck = false;
 	lane->segment_since_ns = 0;
 	lane->position = 0;
 	SL_STORE(lane->shm->segment, segment->number);
@@ -66,7 +67,6 @@ static void enter_spare(struct sl_lane *lane, struct sl_segment *spare, uint64_t
 {
 	SL_STORE_RELEASE(lane->spare, NULL);
 	SL_STORE(lane->shm->state, SL_LANE_ACTIVE);
-	lane->is_stuck = false;
 	lane->full_segment = lane->segment;
 	lane->previous_segment = lane->segment->number;
 	sl_lane_enter_segment(lane, spare);

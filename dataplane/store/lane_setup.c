@@ -115,14 +115,15 @@ static int flush(struct sl_lane *lane, struct sl_err *err)
 // whoever starts the worker.
 static int settle(struct sl_lane *lane, struct sl_err *err)
 {
-	// A new lane's time is 0, at which nothing is ever due.
+	// At time 0 nothing is ever due.
 	uint64_t now_ns = SL_MAX(lane->last_seal_ns, (uint64_t)1);
 	struct sl_io_request *done;
 
 	lane->is_settling = true;
 	while (lane->unretired > 0 && !lane->failed) {
 		if (lane->io->ops->reap(lane->io, &done, 1) == 0)
-			sl_lane_tick(lane, now_ns);
+			// No time goes by here: what is to be sent again is due.
+			sl_lane_tick(lane, SL_MAX(now_ns, lane->retry_ns));
 		else if (done->result == -ENOSPC || done->result == -EDQUOT)
 			// A worker would try again later; at start and stop there is no later.
 			sl_lane_fail(lane, SL_DROP_LANE_FAILED, done->result);
@@ -143,7 +144,9 @@ int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
 	int result;
 
 	lane->segment = segment;
-	lane->segment_since_ns = segment->event_count > 0 ? segment->time_first_ns : 0;
+	// An old lane's first segment may begin at time 0, which here means that it has no events.
+	lane->segment_since_ns =
+		segment->event_count > 0 ? SL_MAX(segment->time_first_ns, (uint64_t)1) : 0;
 	lane->io = sl_io_sync_create();
 	if (lane->io == NULL)
 		return sl_err_set(err, -ENOMEM, "lane %u: out of memory", lane->lane);

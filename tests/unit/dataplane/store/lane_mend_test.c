@@ -2,8 +2,6 @@
 #include "lane_fixture.h"
 
 #include "format/lane_reader.h"
-#include "format/meta.h"
-#include "store/recovery.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -214,68 +212,6 @@ static void a_segment_opened_behind_the_failed_write_is_removed(void)
 		CU_ASSERT_EQUAL(fixture.lane.sealed_segment, failed == 0 ? 2 : 1);
 		expect_whole(&fixture);
 		finish(&fixture, NOW);
-		sl_fixture_close(&fixture);
-	}
-}
-
-static void expect_recovery(const struct sl_fixture *fixture)
-{
-	struct sl_lane_meta meta = {.epoch = SL_FIXTURE_EPOCH, .lane = SL_FIXTURE_LANE};
-	struct sl_lane_recovery recovery;
-	struct sl_err err = {0};
-
-	CU_ASSERT_EQUAL_FATAL(sl_lane_meta_write(&meta, fixture->path, &err), 0);
-	if (sl_lane_recover(
-		    &recovery, fixture->path, SL_FIXTURE_LANE, 0, SL_FIXTURE_SALT_CRC, &err) != 0)
-		CU_FAIL_FATAL(err.text);
-	CU_ASSERT_EQUAL(recovery.state_count, fixture->options.partition_count);
-	CU_ASSERT_EQUAL(recovery.chain.next_number, fixture->lane.watermark_number + 1);
-	sl_lane_recovery_free(&recovery);
-}
-
-// The lane is killed while it waits for its next segment: what the keeper has closed by then is
-// what the next start finds.
-static void half_a_checkpoint_is_not_sealed(void)
-{
-	for (uint32_t failed = 0; failed < 3; failed++) {
-		struct sl_fixture fixture;
-		struct sl_io_request *done[16];
-		uint32_t count, checkpoint_count = 0;
-
-		sl_fixture_open(&fixture,
-			&(struct sl_fixture_options){.segment_bytes = 512 * 1024,
-				.partition_count = 8000,
-				.durability = SL_DURABILITY_DURABLE,
-				.retry_limit = 1,
-				.sync = true});
-		sl_fixture_give_spare(&fixture);
-		while (fixture.lane.segment->number == 1) {
-			sl_fixture_settle(&fixture, NOW);
-			CU_ASSERT_FATAL(append(&fixture, 0, NOW));
-			sl_lane_seal(&fixture.lane, NOW);
-			CU_ASSERT_FATAL(append(&fixture, 0, NOW));
-		}
-		count = fixture.io->ops->reap(fixture.io, done, SL_ARRAY_COUNT(done));
-		for (uint32_t i = 0; i < count; i++) {
-			const struct sl_batch_header *header = done[i]->data;
-
-			if (header->kind == SL_BATCH_CHECKPOINT && checkpoint_count++ == failed)
-				done[i]->result = -EIO;
-			sl_lane_complete(&fixture.lane, done[i], NOW);
-		}
-		CU_ASSERT_EQUAL(checkpoint_count, 3);
-		CU_ASSERT_FATAL(fixture.lane.is_halted);
-		for (uint32_t i = 0; i < 8; i++) {
-			if (fixture.lane.closing != NULL)
-				sl_fixture_seal_closing(&fixture);
-			sl_fixture_turn(&fixture, NOW);
-		}
-		CU_ASSERT_FALSE(exists(&fixture, 2));
-		CU_ASSERT_EQUAL(fixture.lane.sealed_segment, 1);
-		expect_recovery(&fixture);
-		sl_fixture_mend(&fixture, NOW + SL_NS_PER_S);
-		expect_whole(&fixture);
-		finish(&fixture, NOW + SL_NS_PER_S);
 		sl_fixture_close(&fixture);
 	}
 }
@@ -497,7 +433,6 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_failed_write_and_all_behind_it_go_to_the_next_segment_whichever_it_is),
 	SL_TEST(a_checkpoint_of_several_batches_goes_before_them),
 	SL_TEST(a_segment_opened_behind_the_failed_write_is_removed),
-	SL_TEST(half_a_checkpoint_is_not_sealed),
 	SL_TEST(the_lane_tries_again_with_growing_pauses_and_new_segments),
 	SL_TEST(behind_the_limit_the_breaker_opens_and_one_probe_at_a_time_closes_it),
 	SL_TEST(without_the_old_footer_the_lane_goes_on_and_opens_no_third_segment),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -201,6 +202,78 @@ static void a_beginning_that_cannot_write_or_flush_is_an_error(void)
 	sl_fixture_close(&fixture);
 }
 
+// Its first batches have no time where it was made before lanes began with one.
+static void what_a_first_segment_holds_ages_across_a_restart(void)
+{
+	const struct sl_lane_chain chain = {
+		.next_number = 42, .position = 3 * SL_BLOCK_BYTES, .time_last_ns = NOW};
+	struct sl_fixture fixture;
+	struct sl_segment *segment;
+	struct sl_err err = {0};
+
+	sl_fixture_init(&fixture, &(struct sl_fixture_options){.segment_age_s = 60});
+	segment = sl_segment_create(
+		fixture.path, fixture.next_segment++, fixture.options.segment_bytes, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(segment);
+	segment->event_count = 1;
+	CU_ASSERT_EQUAL_FATAL(sl_lane_begin(&fixture.lane, segment, &chain, &err), 0);
+	fixture.lane.io = fixture.io;
+	sl_fixture_give_spare(&fixture);
+	sl_lane_tick(&fixture.lane, NOW + 60 * SL_NS_PER_S);
+	CU_ASSERT_EQUAL(fixture.lane.segment->number, 2);
+	CU_ASSERT_EQUAL(fixture.shm.segments_aged, 1);
+	sl_fixture_close(&fixture);
+}
+
+static void complete_with(struct sl_fixture *fixture, int result, uint64_t now_ns)
+{
+	struct sl_io_request *done;
+
+	CU_ASSERT_EQUAL_FATAL(fixture->io->ops->reap(fixture->io, &done, 1), 1);
+	done->result = result;
+	sl_lane_complete(&fixture->lane, done, now_ns);
+}
+
+// No time goes by at the end of a lane: a pause would last for ever.
+static void what_is_to_be_sent_again_later_is_sent_at_the_end(void)
+{
+	struct sl_fixture fixture;
+	struct sl_err err = {0};
+
+	sl_fixture_open(&fixture, &(struct sl_fixture_options){.sync = true, .retry_limit = 5});
+	sl_fixture_append(&fixture, 1, "a", 1, NOW);
+	sl_lane_seal(&fixture.lane, NOW);
+	complete_with(&fixture, -EAGAIN, NOW);
+	sl_lane_tick(&fixture.lane, NOW);
+	complete_with(&fixture, -EINTR, NOW);
+	CU_ASSERT(fixture.lane.retry_ns > NOW);
+	CU_ASSERT_EQUAL(sl_lane_end(&fixture.lane, &err), 0);
+	CU_ASSERT_EQUAL(fixture.counters.stored, 1);
+	sl_fixture_close(&fixture);
+}
+
+// The keeper that would make a segment in the other lane has ended.
+static void a_write_that_fails_at_the_end_waits_for_no_other_lane(void)
+{
+	struct sl_lane target = {0};
+	struct sl_fixture fixture;
+	struct sl_err err = {0};
+	char path[128];
+	int fd;
+
+	sl_fixture_open(&fixture, &(struct sl_fixture_options){.sync = true});
+	fixture.lane.target = &target;
+	SL_STORE_RELEASE(fixture.lane.leaving, SL_LEAVING_GRANTED);
+	snprintf(path, sizeof(path), "%s/" SL_SEGMENT_NAME_FORMAT, fixture.path, 1ull);
+	fd = open(path, O_RDONLY | O_CLOEXEC); // can be flushed, and takes no writes
+	CU_ASSERT_FATAL(fd >= 0);
+	dup2(fd, fixture.lane.segment->fd);
+	CU_ASSERT_EQUAL(sl_lane_end(&fixture.lane, &err), -EBADF);
+	CU_ASSERT(fixture.lane.failed);
+	close(fd);
+	sl_fixture_close(&fixture);
+}
+
 // The limit on file sizes cuts the first write short and refuses the rest of it.
 static void a_first_write_that_is_cut_short_is_continued(void)
 {
@@ -234,6 +307,9 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_failed_lane_is_left_as_it_is),
 	SL_TEST(a_beginning_without_room_is_an_error),
 	SL_TEST(a_beginning_that_cannot_write_or_flush_is_an_error),
+	SL_TEST(what_a_first_segment_holds_ages_across_a_restart),
+	SL_TEST(what_is_to_be_sent_again_later_is_sent_at_the_end),
+	SL_TEST(a_write_that_fails_at_the_end_waits_for_no_other_lane),
 	SL_TEST(a_first_write_that_is_cut_short_is_continued),
 };
 SL_SUITE(dataplane_store_lane_setup);
