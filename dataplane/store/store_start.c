@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 // Which partitions keep their source addresses; true when one of the class does.
 static bool set_keep_source(struct sl_store *store, uint16_t class_index)
@@ -116,6 +117,14 @@ static bool can_go_on_in(const struct sl_store_lane *lane)
 		sl_segment_usable_bytes(lane->recovery.segment);
 }
 
+static uint64_t wall_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 static int begin_lane(struct sl_store *store, struct sl_store_lane *lane, struct sl_err *err)
 {
 	struct sl_lane_recovery *recovery = &lane->recovery;
@@ -140,6 +149,9 @@ static int begin_lane(struct sl_store *store, struct sl_store_lane *lane, struct
 		recovery->chain.position = 0;
 	}
 	recovery->segment = NULL;
+	// A new lane has no time yet: what it says first is said now.
+	if (recovery->chain.time_last_ns == 0)
+		recovery->chain.time_last_ns = wall_ns();
 	return sl_lane_begin(&lane->lane, segment, &recovery->chain, err);
 }
 

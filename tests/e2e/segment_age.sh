@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Segments end by age though they are not full, give back the room they did not use, and expire by age: a
 # stream with a few events keeps none that is too old, and both readers begin with the first that is left.
-# A lane without events rolls no further.
+# A lane without events rolls no further, and a restart makes nothing younger.
 source "$(dirname "$0")/lib.sh"
 make_veth
 write_config partitions=2 segment_age_s=1 retention_age_s=2 >"$work/config.yaml"
@@ -43,4 +43,15 @@ assert_eq "$(stat_of '.totals.stored')" 1000 'events stored by the second start'
 stop_dataplane
 check_store --check
 assert_eq "$(report_of '[.partitions.streams[0].partitions[].next_offset] | add')" 3000 'offsets given so far'
+
+# What the first segment of a lane holds grows old across a restart, though nothing follows it.
+rm -r "$work/store"
+write_config partitions=2 segment_age_s=2 retention_age_s=2 >"$work/config.yaml"
+start_dataplane "$work/config.yaml"
+blast_windowed 1 "$work/first"
+stop_dataplane
+assert_ge "$("$sluicectl" store info "$work/store" --json | jq '.lanes[0].time_first_ns')" 1700000000000000000 'first time'
+start_dataplane "$work/config.yaml"
+wait_until 'the first segment has expired' first_is_gone
+stop_dataplane
 assert_nothing_left
