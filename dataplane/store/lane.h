@@ -70,7 +70,8 @@ struct sl_batch {
 	uint64_t event_bytes;
 	uint64_t submit_ns; // when it was handed to the kernel
 	uint32_t event_count;
-	uint32_t attempt_count; // writes of it that were to be sent again
+	uint32_t attempt_count; // EAGAIN and EINTR that it has met
+	uint32_t room_attempt_count; // ENOSPC and EDQUOT
 	enum sl_batch_state state;
 	struct sl_batch_ages ages; // of its events
 };

@@ -125,6 +125,7 @@ void sl_lane_link_batch(struct sl_lane *lane, struct sl_batch *batch, uint32_t b
 
 	batch->number = lane->next_number;
 	batch->attempt_count = 0;
+	batch->room_attempt_count = 0;
 	batch->segment = lane->segment;
 	batch->request = (struct sl_io_request){
 		.fd = lane->segment->fd,

@@ -169,13 +169,13 @@ static void halt(struct sl_lane *lane, struct sl_batch *batch, int error)
 static void retry(struct sl_lane *lane, struct sl_batch *batch, int error, uint64_t now_ns)
 {
 	bool is_room = error == -ENOSPC || error == -EDQUOT;
-	uint32_t attempt = batch->attempt_count++;
+	uint32_t attempt = is_room ? batch->room_attempt_count++ : batch->attempt_count++;
 
-	lane->counters->writes_retried++;
 	if (!is_room && attempt >= lane->retry_limit) {
 		halt(lane, batch, error);
 		return;
 	}
+	lane->counters->writes_retried++;
 	if (is_room)
 		note_room(lane, true);
 	// The first time the kernel may just have been busy.

@@ -169,6 +169,30 @@ static void enospc_is_sent_again_a_little_later(void)
 	sl_fixture_close(&fixture);
 }
 
+static void waiting_for_room_uses_up_no_other_retries(void)
+{
+	static const int results[] = {-ENOSPC, -ENOSPC, -EDQUOT, -EAGAIN};
+	struct sl_fixture fixture;
+	uint64_t now_ns = NOW;
+
+	sl_fixture_open(&fixture, &(struct sl_fixture_options){.sync = true, .retry_limit = 1});
+	seal_batches(&fixture, 1);
+	for (size_t i = 0; i < SL_ARRAY_COUNT(results); i++) {
+		struct sl_io_request *done;
+
+		CU_ASSERT_EQUAL_FATAL(fixture.io->ops->reap(fixture.io, &done, 1), 1);
+		done->result = results[i];
+		sl_lane_complete(&fixture.lane, done, now_ns);
+		CU_ASSERT_FALSE(fixture.lane.is_halted);
+		now_ns += SL_NS_PER_S;
+		sl_lane_tick(&fixture.lane, now_ns);
+	}
+	sl_fixture_settle(&fixture, now_ns);
+	CU_ASSERT_EQUAL(fixture.counters.stored, 1);
+	CU_ASSERT_EQUAL(fixture.counters.writes_retried, 4);
+	sl_fixture_close(&fixture);
+}
+
 static void a_full_queue_leaves_the_batch_for_the_next_turn(void)
 {
 	struct sl_fixture fixture;
@@ -235,6 +259,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_short_completion_writes_the_remainder),
 	SL_TEST(eagain_is_sent_again),
 	SL_TEST(enospc_is_sent_again_a_little_later),
+	SL_TEST(waiting_for_room_uses_up_no_other_retries),
 	SL_TEST(a_full_queue_leaves_the_batch_for_the_next_turn),
 	SL_TEST(a_completion_of_nothing_or_of_half_a_block_is_a_failed_write),
 	SL_TEST(lanes_that_are_not_durable_move_the_mark_when_the_keeper_has_flushed),

@@ -423,6 +423,7 @@ static void eagain_that_lasts_is_a_failed_write(void)
 	}
 	CU_ASSERT(fixture.lane.is_halted);
 	CU_ASSERT_EQUAL(fixture.lane.halt_error, -EAGAIN);
+	CU_ASSERT_EQUAL(fixture.counters.writes_retried, 2); // the last one is not
 	sl_fixture_mend(&fixture, NOW + 3 * SL_NS_PER_S);
 	expect_whole(&fixture);
 	finish(&fixture, NOW + 4 * SL_NS_PER_S);
