@@ -29,6 +29,7 @@ struct sl_ctl_server {
 	struct client *clients;
 	uint64_t running; // snapshot being taken; 0 none
 	uint64_t wanted; // highest number promised to a client
+	bool has_waiting; // who has come and not been taken yet; libuv hears nobody else until then
 	bool is_closed;
 };
 
@@ -189,15 +190,13 @@ static bool make_room(struct sl_ctl_server *server)
 	return idlest != NULL;
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+// Without memory for him, he waits for the next step.
+static void take_client(struct sl_ctl_server *server)
 {
-	struct sl_ctl_server *server = stream->data;
-	struct client *client;
+	struct client *client = calloc(1, sizeof(*client));
 	bool has_room;
 
-	if (status < 0)
-		return;
-	client = calloc(1, sizeof(*client));
+	server->has_waiting = client == NULL;
 	if (client == NULL)
 		return;
 	has_room = make_room(server);
@@ -205,9 +204,9 @@ static void on_connection(uv_stream_t *stream, int status)
 	client->active_tick = server->control->tick_count;
 	client->next = server->clients;
 	server->clients = client;
-	uv_pipe_init(stream->loop, &client->pipe, 0);
+	uv_pipe_init(server->pipe.loop, &client->pipe, 0);
 	client->pipe.data = client;
-	if (uv_accept(stream, sl_uv_stream(&client->pipe)) != 0) {
+	if (uv_accept(sl_uv_stream(&server->pipe), sl_uv_stream(&client->pipe)) != 0) {
 		hang_up(client);
 		return;
 	}
@@ -217,6 +216,12 @@ static void on_connection(uv_stream_t *stream, int status)
 		return;
 	}
 	uv_read_start(sl_uv_stream(&client->pipe), on_alloc, on_read);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+	if (status == 0)
+		take_client(stream->data);
 }
 
 struct sl_ctl_server *sl_ctl_server_create(struct sl_control *control, struct sl_err *err)
@@ -289,6 +294,8 @@ void sl_ctl_server_step(struct sl_ctl_server *server)
 	struct sl_dataplane *dataplane = server->control->dataplane;
 
 	hang_up_on_idle(server);
+	if (server->has_waiting)
+		take_client(server);
 	if (server->running != 0 && snapshot_is_whole(dataplane, server->running)) {
 		uint64_t id = server->running;
 

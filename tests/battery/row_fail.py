@@ -54,6 +54,16 @@ def all_there(appliance):
     return sum(appliance.watermarks().values()) >= EVENT_COUNT
 
 
+def adds_up(broken, appliance):
+    failed = broken.call.failed
+    try:
+        appliance.check_identities()
+    except Failed:
+        if broken.call.failed == failed:
+            raise
+        appliance.check_identities()  # the call that failed was the check's own
+
+
 def end_of(appliance):
     """An orderly stop, though a lane or the report may have been lost to the fault."""
     status = appliance.end()
@@ -93,7 +103,7 @@ def live_first(broken, kind, number):
     if appliance.is_alive():
         appliance.wait("the events are stored, or the call has failed",
                        lambda: all_there(appliance) or broken.call.failed)
-        appliance.check_identities()
+        adds_up(broken, appliance)
         acknowledged = appliance.watermarks()
         end_of(appliance)
     else:
@@ -143,7 +153,7 @@ def live_on(broken, killed, number, kind, arms_at_start):
         broken.call.arm(kind, number)
     producer = killed.load(1 if kind else ROLL_EVENTS, **LOAD)
     killed.appliance.wait("more than a segment has arrived", lambda: killed.appliance.events() >= ROLL_EVENTS)
-    killed.appliance.check_identities()
+    adds_up(broken, killed.appliance)
     killed.note_promises()
     broken.outcome.at_stake += killed.appliance.stored()
     end_of(killed.appliance)

@@ -22,6 +22,19 @@ static struct sl_shm_lcore lcores[2];
 static struct sl_shm_ring rings[2];
 static char runtime_dir[64];
 static char socket_path[128];
+static uint32_t calloc_failures; // still to come
+
+// -Wl,--wrap=calloc: our code's.
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+	if (calloc_failures > 0) {
+		calloc_failures--;
+		return NULL;
+	}
+	return __real_calloc(count, bytes);
+}
 
 static void open_server(void)
 {
@@ -348,6 +361,28 @@ static void a_client_that_leaves_while_it_waits_is_forgotten(void)
 	close(stayer);
 }
 
+static void who_comes_when_there_is_no_memory_is_served_when_there_is(void)
+{
+	int first, second;
+
+	open_server();
+	calloc_failures = 2;
+	first = connect_client();
+	ask(first);
+	CU_ASSERT_EQUAL(calloc_failures, 0);
+	CU_ASSERT_EQUAL_FATAL(header.snapshot_request, 1);
+	second = connect_client();
+	ask(second);
+	take_snapshot(1);
+	CU_ASSERT_STRING_EQUAL(hear(first), "{\"ok\":true,\"snapshot\":1}\n");
+	CU_ASSERT_EQUAL_FATAL(header.snapshot_request, 2);
+	take_snapshot(2);
+	CU_ASSERT_STRING_EQUAL(hear(second), "{\"ok\":true,\"snapshot\":2}\n");
+	close(first);
+	close(second);
+	close_server();
+}
+
 static void the_socket_is_for_owner_and_group(void)
 {
 	struct stat status;
@@ -383,6 +418,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(the_one_that_is_idle_for_longest_makes_room),
 	SL_TEST(who_is_idle_for_too_long_is_hung_up_on),
 	SL_TEST(a_client_that_leaves_while_it_waits_is_forgotten),
+	SL_TEST(who_comes_when_there_is_no_memory_is_served_when_there_is),
 	SL_TEST(the_socket_is_for_owner_and_group),
 	SL_TEST(a_path_that_takes_no_socket_is_an_error_with_its_remedy),
 };
