@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A small store as real lives of an appliance leave it, with one of everything: two paths and a lane on
 each, sealed segments with their indexes, an unsealed one behind an epoch start, marks, sources, gaps."""
-from rig import Appliance, Blast, write_capture
+from rig import FLOWS, Appliance, Blast, write_capture
 
 TOO_LARGE = 65500  # of a datagram, for batches of 65536
 PLAY_SIZES = range(132, 800)  # sluice-blast makes no shorter one
@@ -19,7 +19,7 @@ def _capture(folder, random):
     payloads = [b"%d of a capture, " % number + random.randbytes(random.randrange(1, 1500)).hex().encode()
                 for number in range(150)]
     payloads.insert(75, b"x" * TOO_LARGE)
-    write_capture(f"{folder}/capture.pcap", payloads)
+    write_capture(f"{folder}/capture.pcap", payloads, ports=FLOWS)  # a lane without events would seal nothing
     return len(payloads) - 1
 
 

@@ -310,12 +310,12 @@ class Blast:
         return self.record
 
 
-def write_capture(path, payloads):
-    """A pcap file of IPv4 datagrams to the stream, from 8 ports: an appliance reads it as its port."""
+def write_capture(path, payloads, ports=8):
+    """A pcap file of IPv4 datagrams to the stream, from that many ports: an appliance reads it as its port."""
     with open(path, "wb") as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
         for index, payload in enumerate(payloads):
-            udp = struct.pack(">HHHH", 20000 + index % 8, STREAM_PORT, 8 + len(payload), 0) + payload
+            udp = struct.pack(">HHHH", 20000 + index % ports, STREAM_PORT, 8 + len(payload), 0) + payload
             header = struct.pack(">BBHHHBBHII", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0,
                                  0x0A630002, 0x0A630001)
             total = sum(struct.unpack(">10H", header))

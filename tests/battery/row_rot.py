@@ -117,8 +117,9 @@ def _swap(subject, segment, random):
 
 
 def _shift(subject, segment, random, by):
-    """Everything from a batch on, some bytes later."""
-    place = random.choice(segment.places)
+    """Everything from a batch on, some bytes later. Not the last alone: a block later it would stand whole
+    where it was."""
+    place = random.choice(segment.places[:-1])
     data = Editor().read(segment.path, place.position, segment.end - place.position)
     before = Editor().read(segment.path, place.position, by)
     return _put(subject, f"from batch {place.id} on {by} bytes later", segment.path, place.position,

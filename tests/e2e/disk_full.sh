@@ -24,7 +24,7 @@ assert_eq "$(stat_of '.drives | length')" 1 'drives'
 assert_eq "$(stat_of '.drives[0].path')" "\"$work/disk/store\"" 'path of the drive'
 assert_eq "$(stat_of '.drives[0].reserve_bytes')" 20971520 'reserve of the drive'
 assert_eq "$(stat_of '.drives[0].low_count')" 0 'alarms at first'
-start_blast --payload play --size 1400 --rate 20000 --run-id 1 --json "$work/sent.json" --record "$work/sent"
+start_blast --payload play --size 1400 --rate 8000 --run-id 1 --json "$work/sent.json" --record "$work/sent"
 wait_until 'the disk is full' disk_is_full
 check_identities
 wait_until 'the drive says that it is full' level_is full

@@ -11,10 +11,12 @@ start_dataplane "$work/config.yaml"
 # Every datagram says who sent it: 20 sockets of each family, each to both streams.
 in_sender python3 - $sender_v4 $appliance_v4 $sender_v6 $appliance_v6 >"$work/sent" <<'SENDER'
 import socket, sys
+kept = []  # open, so that no port is given a second time
 for source, target in (sys.argv[1:3], sys.argv[3:5]):
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
     for number in range(20):
         sender = socket.socket(family, socket.SOCK_DGRAM)
+        kept.append(sender)
         sender.bind((source, 0))
         name = (f"[{source}]" if ":" in source else source) + f":{sender.getsockname()[1]}"
         for repeat in range(5):

@@ -20,7 +20,7 @@ first_is_gone() {
 }
 
 start_dataplane "$work/config.yaml"
-blast_windowed 1 "$work/sent"
+blast_windowed 1 "$work/sent" --flows 64
 wait_until 'the first segment has ended' rolled_ge 1
 wait_until 'its footer is there' test -e "$work/store/lane-00000/0000000000000002.seg"
 wait_until 'the first segment has expired' first_is_gone
@@ -29,7 +29,7 @@ assert_eq "$(stat_of '.lanes[0].segments_aged')" 1 'segments ended by age'
 assert_eq "$(stat_of '.lanes[0].segment')" 2 'segment that is written'
 "$sluicectl" read plays --partition 0 --from 0 >"$work/read" 2>"$work/said" || fail "$(cat "$work/said")"
 assert_eq "$(cat "$work/read")" '' 'events that are left'
-blast_windowed 1 "$work/later"
+blast_windowed 1 "$work/later" --flows 64
 "$sluicectl" read plays --partition 0 --from 0 --count 1 --format json >"$work/first" 2>"$work/said"
 assert_ge "$(jq .offset "$work/first")" 1 'first offset that is left'
 assert_contains "$(cat "$work/said")" "offsets 0 to $(($(jq .offset "$work/first") - 1)) have expired" 'what sluicectl says'

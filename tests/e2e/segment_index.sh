@@ -24,7 +24,7 @@ read_all() { # FILE: one partition after the other, from several offsets on, and
 }
 
 make_veth
-write_config batch_bytes=65536 >"$work/config.yaml"
+write_config batch_bytes=65536 key=0:3 >"$work/config.yaml"
 start_dataplane "$work/config.yaml"
 for round in 1 2; do
 	blast --count 25000 --size 1000 --rate 25000 --flows 64 --record "$work/sent-$round"
