@@ -6,10 +6,10 @@ source "$(dirname "$0")/lib.sh"
 pages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 before=$(<$pages)
 export TMPDIR=$work
-scripts/run --count 50000 --rate 50000 --json "$work/figures.json"
+scripts/run --count 20000 --rate 20000 --json "$work/figures.json"
 
 for figure in sent received stored read_back; do
-	assert_eq "$(jq .$figure "$work/figures.json")" 50000 "figure $figure"
+	assert_eq "$(jq .$figure "$work/figures.json")" 20000 "figure $figure"
 done
 for figure in lost unaccounted; do
 	assert_eq "$(jq .$figure "$work/figures.json")" 0 "figure $figure"

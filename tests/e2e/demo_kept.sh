@@ -5,7 +5,7 @@
 source "$(dirname "$0")/lib.sh"
 
 export TMPDIR=$work
-scripts/run --count 5000 --rate 40000 --keep >"$work/demo.log" 2>&1 || fail "the demo failed: $(cat "$work/demo.log")"
+scripts/run --count 5000 --rate 10000 --keep >"$work/demo.log" 2>&1 || fail "the demo failed: $(cat "$work/demo.log")"
 ctl=("$sluicectl" --runtime-dir /run/sluice-demo)
 
 demo_has() { # EVENTS

@@ -3,11 +3,13 @@
 // sluicectl rightly refuses. Two uses:
 //   segment_probe show DIR                      all figures, partitions too, as JSON
 //   segment_probe kill DIR IN_FLIGHT STORED     waits until one lane has IN_FLIGHT batches under
-//                                               way and STORED events are stored, then SIGKILL
+//                                               way and STORED events are stored, then SIGKILL:
+//                                               what is left shows that moment
 #include "err.h"
 #include "shm.h"
 #include "stats_json.h"
 
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,20 +33,56 @@ static uint32_t batches_in_flight(const struct sl_shm *shm)
 	return most;
 }
 
-// Spins: the moment lasts for microseconds. Ends when the data plane does.
+static bool is_moment(const struct sl_shm *shm, uint32_t in_flight, uint64_t stored)
+{
+	return stored_events(shm) >= stored && batches_in_flight(shm) >= in_flight;
+}
+
+// No thread runs, nor can before SIGCONT: each is stopped, or would be on its way out of the
+// kernel; or has ended.
+static bool is_stopped(pid_t pid)
+{
+	char path[64], line[512];
+	bool stopped = true;
+	glob_t threads;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/*/stat", pid);
+	if (glob(path, 0, NULL, &threads) != 0)
+		return true; // it is gone
+	for (size_t i = 0; i < threads.gl_pathc; i++) {
+		FILE *file = fopen(threads.gl_pathv[i], "r");
+		const char *state = NULL;
+
+		if (file == NULL)
+			continue;
+		if (fgets(line, sizeof(line), file) != NULL)
+			state = strrchr(line, ')');
+		fclose(file);
+		stopped = stopped && state != NULL && strchr("TDZX", state[2]) != NULL;
+	}
+	globfree(&threads);
+	return stopped;
+}
+
+// Spins: the moment lasts for microseconds. A signal takes as long, and the data plane goes on
+// meanwhile: it is killed only if the moment is still there once it has been stopped. Ends when the
+// data plane does.
 static int kill_at(const struct sl_shm *shm, const char *dir, uint32_t in_flight, uint64_t stored)
 {
-	while (stored_events(shm) < stored || batches_in_flight(shm) < in_flight) {
-		if (!sl_shm_is_alive(shm, dir)) {
-			fprintf(stderr, "the data plane ended by itself\n");
-			return EXIT_FAILURE;
-		}
+	pid_t pid = (pid_t)shm->header->pid;
+
+	while (sl_shm_is_alive(shm, dir)) {
+		if (!is_moment(shm, in_flight, stored))
+			continue;
+		kill(pid, SIGSTOP);
+		while (!is_stopped(pid))
+			;
+		if (is_moment(shm, in_flight, stored))
+			return kill(pid, SIGKILL) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+		kill(pid, SIGCONT);
 	}
-	if (kill((pid_t)shm->header->pid, SIGKILL) != 0) {
-		perror("kill");
-		return EXIT_FAILURE;
-	}
-	return EXIT_SUCCESS;
+	fprintf(stderr, "the data plane ended by itself\n");
+	return EXIT_FAILURE;
 }
 
 static int show(const struct sl_shm *shm)

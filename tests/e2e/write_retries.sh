@@ -11,7 +11,7 @@ try() { # FAULTS SHORT RETRIED
 	rm -rf "$work/store" "$work"/sent*
 	write_config partitions=4 key=0:8 >"$work/config.yaml"
 	start_dataplane "$work/config.yaml" --fault "$1"
-	blast_windowed 3 "$work/sent" --keys 50
+	blast_windowed 3 "$work/sent" --keys 50 --size 1400 # a write is larger than a block
 	check_identities
 	stop_dataplane
 	assert_eq "$(report_of '[.stats.workers[].writes_short] | add')" "$2" "writes_short with $1"
