@@ -2,7 +2,8 @@
 """From what a disk was asked to do (disk_log.h) to the images that a power cut may leave.
 
 Everything flushed before the cut is there. Of the writes behind the last flush an arbitrary subset
-is, each of them whole or torn into pieces of 512 or 4096 bytes.
+is, each of them whole or torn into pieces of 512 or 4096 bytes; but the first block, where ext4 keeps its superblock and writes it
+in place: torn it would be the file system that is lost, and no store.
 """
 import mmap
 import os
@@ -12,6 +13,7 @@ from typing import NamedTuple
 WRITE, FLUSH = 1, 2
 RECORD = struct.Struct("<8Q16Q")
 TEARS = (None, 4096, 512)
+FIRST_BLOCK_BYTES = 4096
 COPY_BYTES = 4 << 20
 
 
@@ -127,6 +129,8 @@ class Images:
         for write in self.pending:
             data = self.bytes_of(write)
             step = tear or len(data)
+            if tear and write.position == 0:
+                step = max(tear, FIRST_BLOCK_BYTES)
             for start in range(0, len(data), step):
                 if is_kept(write):
                     os.pwrite(target, data[start:start + step], write.position + start)

@@ -58,6 +58,9 @@ class Cuts(unittest.TestCase):
         self.assertTrue(seen - {0, BLOCK})
         self.assertFalse({count % 512 for count in seen} - {0})
 
+    def test_the_first_block_is_not_torn(self):
+        self.assertEqual({image[:BLOCK].count(b"1") for image in self.images(1)}, {0, BLOCK})
+
     def test_the_same_seed_makes_the_same_image(self):
         self.assertEqual(list(self.images(2, 5)), list(self.images(2, 5)))
 

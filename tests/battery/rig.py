@@ -410,9 +410,12 @@ class Disk:
 
     def close(self):
         """The recording ends before what an orderly unmount would add."""
+        recorded_bytes = os.path.getsize(self.log) if self.log else 0
         try:
             self.mounted.unmount()
         finally:
             self.process.terminate()
             self.process.wait(HANG_SECONDS)
+            if self.log:
+                os.truncate(self.log, recorded_bytes)
             run("umount", self.fuse)  # its own mount namespace ended without this one
