@@ -62,7 +62,7 @@ def _watch_breaker(disk, killed, count):
 def break_breaker(rig, folder, random, outcome):
     """Writes of the only lane fail until a probe succeeds; they land all the same, and so take as long as
     the disk does, and what has landed is not taken for stored."""
-    count = random.randrange(36, 60)
+    count = random.randrange(60, 90)  # so that probes fail for as long as they are watched
     with Disk(rig, folder, DISK_BYTES) as disk:
         killed = Killed(rig, folder, f"{disk.path}/store", linger_us=500, store_extra=STORE_EXTRA)
         killed.begin(f"write=lands@{random.randrange(10, 40)}+{count}")

@@ -11,7 +11,7 @@ DISK_BYTES = 128 << 20
 LEFT_BYTES = (0, 4096, 65536, 1 << 20, 15 << 20)  # by the foreign file; a segment takes 16 MiB
 LOAD = {"rate": 40000, "size": 1400}
 REFUSED_COUNT = 200
-WRITES_REFUSED = 80  # by the operations table's twin: ten tries of each batch under way, a second
+WRITES_REFUSED = 88  # by the operations table's twin: eleven tries of each batch under way, two seconds
 
 
 class FullDisk(Mounted):
@@ -95,7 +95,7 @@ def fill_by_foreign(disk, killed, random):
     start_while_full(killed)
     disk.empty()
     killed.begin()
-    return count, killed.load(1000, **LOAD)
+    return count, killed.load(1000, rate=8000, size=1400)  # indexes must come after
 
 
 def fill_by_store(disk, killed, random):

@@ -59,7 +59,9 @@ def on_written_blocks(killed):
     """Under load until the lane writes to a recycled segment: ext4 may hold a writer up that is the first
     on its blocks, for as long as its journal hangs. Returns the producer."""
     producer = killed.load(1000, rate=40000, size=1400)
-    killed.appliance.wait("a segment is recycled", lambda: not killed.appliance.lane()["unwritten_extents"])
+    # The second one that is born from an expired segment waits: the first is being written.
+    killed.appliance.wait("a recycled segment is written", lambda: (lane := killed.appliance.lane())[
+        "segments_recycled"] >= 2 and not lane["unwritten_extents"])
     return producer
 
 

@@ -7,7 +7,8 @@ import oracle
 from rig import Appliance, Blast, Disk, Failed, end_all, run, wait_until
 
 RETENTION_BYTES = 64 << 20
-SLOW_WRITE_US = 150000
+SLOW_WRITE_US = 500000
+TRIES = 5  # of a cycle that shows nothing
 WAITS = "waiting for I/O of the previous run"
 DIED = -9
 
@@ -17,6 +18,12 @@ def points(rig, prefixes):
     with open(f"{rig.top}/dataplane/fault_points.def", encoding="ascii") as file:
         names = re.findall(r'^SL_FAULT_POINT_ROW\(\w+, "(\w+)"\)', file.read(), re.M)
     return [name for name in names if name.startswith(prefixes)]
+
+
+def say_where(outcome, names, died):
+    """died: the point of each death at a named one."""
+    never = [name for name in names if name not in died]
+    outcome.say(f"{len(died)} died at a named point, " + (f"none at {', '.join(never)}" if never else "at each one or more"))
 
 
 class Killed:
@@ -74,7 +81,7 @@ class Killed:
 
 def run_s3(rig, random, outcome, cycles):
     """Every third kill at a named point, the others whenever it happens."""
-    folder, died_count = rig.folder("s3"), 0
+    folder, died = rig.folder("s3"), []
     names = points(rig, ("birth", "recycle", "seal"))
     random.shuffle(names)
     killed = Killed(rig, folder, f"{folder}/store", linger_us=500)
@@ -85,20 +92,43 @@ def run_s3(rig, random, outcome, cycles):
             many = name is not None
             producer = killed.load(25000 if many else random.randrange(100, 3000),
                                    rate=30000 if many else 8000, size=1400 if many else 300)
-            died_count += not killed.appliance.is_alive()
+            if not killed.appliance.is_alive():
+                died.append(name)
             outcome.at_stake += killed.kill(producer)
         else:
-            died_count += 1
+            died.append(name)
         try:
             killed.judge()
         except oracle.Wrong as wrong:
             outcome.lose(f"cycle {cycle}, {name or 'at random'}: {wrong}")
             return  # what comes behind would only repeat it
-    outcome.say(f"{died_count} of them died at a named point")
+    say_where(outcome, names, died)
     killed.begin()
     killed.appliance.check_identities()
     killed.appliance.stop()
     killed.judge()
+
+
+def restart_at_once(disk, killed, random, outcome):
+    """False when all had landed before the successor looked: then it shows nothing."""
+    killed.begin()
+    producer = killed.load(random.randrange(200, 1000), rate=8000, size=300)
+    disk.control(f"delay write {SLOW_WRITE_US}")
+    killed.appliance.wait("writes are under way", lambda: killed.appliance.in_flight() >= 4)
+    at_stake = killed.kill(producer)
+    killed.appliance.launch()
+    killed.appliance.wait("it waits, or runs", lambda: WAITS in killed.appliance.said()
+                          or killed.appliance.state() == "running")
+    has_waited = WAITS in killed.appliance.said()
+    if has_waited:
+        outcome.injected += 1
+        outcome.at_stake += at_stake
+    disk.control("delay write 0")
+    killed.appliance.wait("it runs", lambda: killed.appliance.state() == "running")
+    killed.epoch = killed.appliance.status()["lanes"][0]["epoch"]
+    killed.appliance.stop()
+    killed.judge()
+    return has_waited
 
 
 def run_s4(rig, random, outcome, cycles):
@@ -107,24 +137,8 @@ def run_s4(rig, random, outcome, cycles):
     with Disk(rig, folder, 160 << 20) as disk:
         killed = Killed(rig, folder, f"{disk.path}/store", linger_us=0)
         for cycle in range(cycles):
-            killed.begin()
-            producer = killed.load(random.randrange(200, 1000), rate=8000, size=300)
-            disk.control(f"delay write {SLOW_WRITE_US}")
-            killed.appliance.wait("writes are under way", lambda: killed.appliance.in_flight() >= 4)
-            at_stake = killed.kill(producer)
-            killed.appliance.launch()
-            killed.appliance.wait("it waits, or runs", lambda: WAITS in killed.appliance.said()
-                                  or killed.appliance.state() == "running")
-            # Where all had landed before it looked, the cycle shows nothing.
-            if WAITS in killed.appliance.said():
-                outcome.injected += 1
-                outcome.at_stake += at_stake
-            disk.control("delay write 0")
-            killed.appliance.wait("it runs", lambda: killed.appliance.state() == "running")
-            killed.epoch = killed.appliance.status()["lanes"][0]["epoch"]
-            killed.appliance.stop()
             try:
-                killed.judge()
+                any(restart_at_once(disk, killed, random, outcome) for _ in range(TRIES))
             except oracle.Wrong as wrong:
                 outcome.lose(f"cycle {cycle}: {wrong}")
                 return
@@ -156,7 +170,7 @@ def run_s12(rig, random, outcome, cycles):
     copy = f"{folder}/copy"
     shutil.copytree(f"{folder}/store", copy)
     undisturbed = finish(rig, killed, folder, copy)
-    names = points(rig, ("recovery", "store", "lane", "birth"))
+    names, died = points(rig, ("recovery", "store", "lane", "birth")), []
     for cycle in range(cycles):
         shutil.rmtree(copy)
         run("cp", "-r", "--sparse=always", f"{folder}/store", copy)
@@ -169,6 +183,7 @@ def run_s12(rig, random, outcome, cycles):
                 appliance.stop()  # a step that this start did not come by
             else:
                 outcome.injected += 1
+                died.append(step)
         try:
             if finish(rig, killed, folder, copy) != undisturbed:
                 raise oracle.Wrong("it does not end as the undisturbed one")
@@ -176,3 +191,4 @@ def run_s12(rig, random, outcome, cycles):
             end_all()
             outcome.lose(f"killed at {', '.join(steps)}: {failed}")
     outcome.at_stake = outcome.injected
+    say_where(outcome, names, died)

@@ -52,8 +52,8 @@ ROWS = (
         "Points within the worker's loop are met at random only.",
         25, 500, row_kill.run_s3),
     Row("S4", "`kill -9` in front of a slow disk, restart at once",
-        "Each write takes 150 ms when the appliance is killed with four or more under way: its successor says `waiting for I/O "
-        "of the previous run`, starts when the last has landed, and nothing it then writes is overwritten. A cycle in which all had landed before it looked does not count.",
+        "Each write takes half a second when the appliance is killed with four or more under way: its successor says `waiting for I/O "
+        "of the previous run`, starts when the last has landed, and nothing it then writes is overwritten. A cycle in which all had landed before it looked does not count, and is repeated.",
         "The disk is slowed in the FUSE process below the loop device, not by a controller.",
         3, 30, row_kill.run_s4),
     Row("S5", "EIO on write, flush and read",
@@ -69,7 +69,7 @@ ROWS = (
         6, 60, row_disk.run_s5),
     Row("S6", "no room",
         "On a file system of 128 MiB, each time on a store of its own: a foreign file takes all room but a seeded rest (none, a "
-        "block, almost a segment) at a seeded moment, and `kill -9` and a start meet the full disk too; 80 writes "
+        "block, almost a segment) at a seeded moment, and `kill -9` and a start meet the full disk too; 88 writes "
         "meet ENOSPC from the operations table's twin; a first start finds too little room, and leaves nothing; in the long "
         "form, the store also takes the room itself. Events are refused as `disk_full` and by no other reason, the lane says so, the identities hold; when there is "
         "room again it goes on, sealed segments get the index that could not be written, and all that was acknowledged is there. "
