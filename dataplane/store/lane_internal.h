@@ -44,7 +44,7 @@ bool sl_lane_roll_aged(struct sl_lane *lane, uint64_t now_ns);
 void sl_lane_write_states(struct sl_lane *lane, enum sl_batch_kind kind, uint64_t now_ns);
 
 // Appends a run that belongs to no partition to the open batch, opening one as needed. False when
-// there is no room for it now.
+// there is no room for it now, or the lane is halted.
 bool sl_lane_append_run(struct sl_lane *lane, enum sl_run_type type, const void *data,
 	uint32_t bytes, uint64_t now_ns);
 

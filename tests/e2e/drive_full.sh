@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # One of two drives is full, under load: the partitions of its lane go on in the lane of the other one, in new
 # terms, with dense offsets, and nothing is refused any more. When there is room again its lane is whole; the
-# next start spreads the partitions over both. A stop meanwhile is an orderly one.
+# next start spreads the partitions over both. A stop meanwhile is an orderly one, though ledgers go on.
 source "$(dirname "$0")/lib.sh"
 keep_up_with_pollers
 make_veth
@@ -11,7 +11,8 @@ for drive in a b; do
 	mount_drive $drive
 done
 ln -s "$work/a" "$work/store"
-write_config store="$work/a,$work/b" key=0:8 reserve_bytes=20971520 >"$work/config.yaml"
+write_config store="$work/a,$work/b" key=0:8 reserve_bytes=20971520 ledger_interval_s=1 \
+	>"$work/config.yaml"
 
 lane_on_b() { # JQ: of the lane there
 	"$sluicectl" store status --json | jq -r ".lanes[] | select(.drive == 1) | $1"
@@ -21,6 +22,9 @@ has_left() {
 }
 is_active() {
 	[ "$("$sluicectl" status --json | jq -r '.lanes[1].state')" = active ]
+}
+ledgers_ge() {
+	[ "$(stat_of '[.workers[].ledger_runs] | add')" -ge "$1" ]
 }
 fill_drive() { # leaves the reserve and a bit
 	local free
@@ -39,6 +43,8 @@ for life in 1 2; do
 	refused=$(drop_of disk_full)
 	before=$(stat_of .totals.stored)
 	wait_until 'all go on' stored_ge $((before + 5000))
+	ledgers=$(stat_of '[.workers[].ledger_runs] | add')
+	wait_until 'ledgers are written' ledgers_ge $((ledgers + 2))
 	assert_eq "$(drop_of disk_full)" "$refused" 'events refused since then'
 	assert_eq "$(stat_of '.lanes[1] | [.writes_failed, .breaker] | join(" ")')" '"0 closed"' 'the lane on the full drive'
 	assert_contains "$(cat "$dataplane_log")" 'No space left on device: its 8 partitions of class default go on in lane 0' 'the line'
