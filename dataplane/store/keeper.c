@@ -55,7 +55,7 @@ static void take_back(struct sl_lane *lane, struct sl_segment *segment)
 }
 
 // The footer (or the removal) is tried again: nothing is lost meanwhile, for the batches in front
-// of it are where they are. Not so when their own flush failed and they were not flushed one by
+// of it are where they are, but the lane may not open its next segment. Not so when their own flush failed and they were not flushed one by
 // one.
 static void note_seal_error(struct sl_keeper *keeper, struct sl_kept_lane *kept,
 	struct sl_segment *segment, const struct sl_err *err)
@@ -68,8 +68,7 @@ static void note_seal_error(struct sl_keeper *keeper, struct sl_kept_lane *kept,
 		sl_log_error("store", "%s", err->text);
 	kept->seal_error = err->code;
 	kept->seal_wait_turns = wait_ns / SL_KEEPER_TURN_NS;
-	if (!segment->is_void)
-		SL_STORE_RELEASE(lane->stuck_segment, segment->number);
+	SL_STORE_RELEASE(lane->stuck_segment, segment->number);
 	if (segment->is_void || segment->is_flushed || lane->durability == SL_DURABILITY_DURABLE)
 		return;
 	SL_STORE_RELEASE(lane->seal_error, err->code);
@@ -83,8 +82,12 @@ static int close_segment(struct sl_keeper *keeper, struct sl_kept_lane *kept,
 	uint64_t disk_bytes;
 	int result;
 
-	if (segment->is_void)
-		return sl_segment_discard(kept->config.path, segment->number, err);
+	if (segment->is_void) {
+		result = sl_segment_discard(kept->config.path, segment->number, err);
+		if (result == 0)
+			SL_STORE(lane->stuck_segment, 0);
+		return result;
+	}
 	disk_bytes = sl_segment_trim(segment);
 	result = sl_segment_seal(segment, lane->lane, lane->epoch, keeper->config.salt_crc, err);
 	if (result != 0)

@@ -175,8 +175,8 @@ struct sl_lane {
 	struct sl_segment *spare SL_CACHE_ALIGNED;
 	struct sl_segment *closing;
 	uint64_t sealed_segment; // written by the keeper: last segment with a footer
-	uint64_t stuck_segment; // written by the keeper: the one in closing, whose footer failed
-				// and is tried again; 0 none
+	uint64_t stuck_segment; // written by the keeper: the one in closing, whose footer, or whose
+				// removal, failed and is tried again; 0 none
 	uint64_t synced_number; // written by the keeper: last batch its fdatasync covered
 	int32_t spare_error; // written by the keeper: negative errno of the last failed birth, 0
 			     // none

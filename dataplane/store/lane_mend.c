@@ -181,6 +181,15 @@ static void rewrite_into(struct sl_lane *lane, struct sl_segment *segment, uint6
 	SL_STORE(lane->shm->batches_rewritten, lane->shm->batches_rewritten + rewrite.count);
 }
 
+// A segment that cannot be closed keeps the lane from opening another one, and no write can tell the
+// breaker. Only one more may be open beside an old one whose footer fails.
+static bool is_blocked(const struct sl_lane *lane)
+{
+	uint64_t stuck = SL_LOAD(lane->stuck_segment);
+
+	return stuck != 0 && (lane->segment != NULL || stuck != lane->previous_segment);
+}
+
 // Whether the drive lets the lane try again now.
 static bool may_try(struct sl_lane *lane, uint64_t now_ns)
 {
@@ -224,10 +233,7 @@ uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns)
 		return end_unflushed(lane, now_ns);
 	if (!lane->is_failure_noted)
 		note_failure(lane, now_ns);
-	// A footer that fails as well keeps the lane from opening another segment: no write can
-	// tell the breaker.
-	if (SL_LOAD(lane->breaker->state) != SL_BREAKER_CLOSED ||
-		(lane->segment != NULL && SL_LOAD(lane->stuck_segment) != 0)) {
+	if (SL_LOAD(lane->breaker->state) != SL_BREAKER_CLOSED || is_blocked(lane)) {
 		lane->halt_refusal = SL_DROP_DRIVE_FAILED;
 		SL_STORE(lane->shm->state, SL_LANE_HALTED);
 		SL_STORE(lane->shm->breaker, SL_LOAD(lane->breaker->state));

@@ -4,10 +4,11 @@
 #include "rehome_fixture.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 // ---- room
 
-static char kept_path[SL_PATH_BYTES_MAX];
+static char kept_paths[2][SL_PATH_BYTES_MAX];
 
 // /proc says of itself that it has no room: no segment is made there.
 static void fill_drive(uint32_t index, bool is_full)
@@ -15,8 +16,8 @@ static void fill_drive(uint32_t index, bool is_full)
 	char *path = fixture.store.keeper->lanes[index].config.path;
 
 	if (is_full)
-		strcpy(kept_path, path);
-	strcpy(path, is_full ? "/proc" : kept_path);
+		strcpy(kept_paths[index], path);
+	strcpy(path, is_full ? "/proc" : kept_paths[index]);
 }
 
 static void a_lane_that_has_left_a_full_drive_is_given_nothing_and_is_quiet(void)
@@ -60,7 +61,100 @@ static void a_lane_that_has_left_a_full_drive_is_given_nothing_and_is_quiet(void
 	expect_the_same_after_a_kill();
 }
 
+// ---- segments that cannot be closed
+
+// A directory in the place of the lane's second segment: it cannot be unlinked.
+static void block_removal(uint32_t index, bool is_blocked)
+{
+	const char *lane_path = fixture.store.keeper->lanes[index].config.path;
+	char path[SL_PATH_BYTES_MAX], aside[SL_PATH_BYTES_MAX + 8];
+
+	CU_ASSERT_EQUAL_FATAL(sl_segment_path(path, lane_path, 2, NULL), 0);
+	snprintf(aside, sizeof(aside), "%s.aside", path);
+	if (is_blocked) {
+		CU_ASSERT_EQUAL_FATAL(rename(path, aside), 0);
+		CU_ASSERT_EQUAL_FATAL(mkdir(path, 0750), 0);
+	} else {
+		CU_ASSERT_EQUAL_FATAL(rmdir(path), 0);
+		CU_ASSERT_EQUAL_FATAL(rename(aside, path), 0);
+	}
+}
+
+// A write fails, and the first one of the next segment, which is void then.
+static void leave_void_segment(uint32_t path_count)
+{
+	make_store(path_count, SL_DURABILITY_DURABLE);
+	lane_at(0)->retry_limit = 3;
+	block_removal(0, true);
+	set_fault(0, (struct sl_io_fault){.eio_number = 1, .eio_count = 2});
+	append_everywhere(1);
+}
+
+static void a_void_segment_that_cannot_be_removed_keeps_no_partitions(void)
+{
+	leave_void_segment(2);
+	while (lane_at(0)->shm->rehomed == 0) {
+		now_ns += BACKOFF_US * SL_NS_PER_US;
+		turn();
+		sched_yield();
+	}
+	CU_ASSERT_EQUAL(lane_at(0)->shm->writes_failed, 2);
+	CU_ASSERT_EQUAL(fixture.store.breakers[0].state, SL_BREAKER_CLOSED);
+	expect_all_in(1);
+	append_everywhere(3);
+	turn_until_quiet();
+	CU_ASSERT_EQUAL(fixture.counters[0].stored, fixture.counters[0].appended);
+	expect_identity();
+	sl_lane_stop_waiting(lane_at(0));
+	CU_ASSERT(sl_lane_is_quiet(lane_at(0)));
+	block_removal(0, false);
+	expect_the_same_after_a_kill();
+}
+
+static void with_one_drive_the_drain_ends_what_waits_for_that_removal(void)
+{
+	leave_void_segment(1);
+	while (lane_at(0)->halt_refusal != SL_DROP_DRIVE_FAILED) {
+		now_ns += BACKOFF_US * SL_NS_PER_US;
+		turn();
+		sched_yield();
+	}
+	CU_ASSERT_EQUAL(fixture.store.breakers[0].state, SL_BREAKER_CLOSED);
+	CU_ASSERT_EQUAL(lane_at(0)->shm->state, SL_LANE_HALTED);
+	sl_lane_stop_waiting(lane_at(0));
+	CU_ASSERT(lane_at(0)->failed);
+	CU_ASSERT_EQUAL(fixture.counters[0].drops[SL_DROP_DRIVE_FAILED], PARTITION_COUNT);
+	expect_identity();
+	block_removal(0, false);
+	expect_the_same_after_a_kill();
+}
+
+static void what_is_removed_after_all_lets_the_lane_go_on(void)
+{
+	leave_void_segment(1);
+	fixture.store.keeper->config.backoff_ns_max = 1;
+	while (SL_LOAD(lane_at(0)->stuck_segment) == 0) {
+		now_ns += BACKOFF_US * SL_NS_PER_US;
+		turn();
+		sched_yield();
+	}
+	block_removal(0, false);
+	while (lane_at(0)->is_halted) {
+		now_ns += BACKOFF_US * SL_NS_PER_US;
+		turn();
+		sched_yield();
+	}
+	turn_until_quiet();
+	CU_ASSERT_EQUAL(lane_at(0)->shm->state, SL_LANE_ACTIVE);
+	CU_ASSERT_EQUAL(fixture.counters[0].stored, fixture.counters[0].appended);
+	expect_identity();
+	expect_the_same_after_a_kill();
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_lane_that_has_left_a_full_drive_is_given_nothing_and_is_quiet),
+	SL_TEST(a_void_segment_that_cannot_be_removed_keeps_no_partitions),
+	SL_TEST(with_one_drive_the_drain_ends_what_waits_for_that_removal),
+	SL_TEST(what_is_removed_after_all_lets_the_lane_go_on),
 };
 SL_SUITE(dataplane_store_rehome_stuck);
