@@ -110,7 +110,8 @@ enum sl_lane_state {
 	SL_LANE_FAILED,
 	SL_LANE_OWNERLESS,
 	SL_LANE_MENDING, // a write has failed; what is not stored is written again
-	SL_LANE_HALTED, // writes fail again and again: the drive's breaker is open
+	SL_LANE_HALTED, // writes fail again and again, so that the drive's breaker is open, or no
+			// segment can be entered
 	SL_LANE_MISSING, // of a degraded start: its drive is
 };
 

@@ -117,7 +117,7 @@ struct sl_lane {
 	uint8_t last_kind; // of the last sealed batch
 	bool is_disk_full; // a write met ENOSPC or EDQUOT, and none has succeeded since
 	bool failed;
-	bool is_stuck; // full, and its next segment cannot be made
+	bool is_stuck; // full, and its next segment cannot be made, or not be entered yet
 	bool is_hurried; // more events are at hand than its lcore takes in a turn: no eager batches
 
 	// A write has failed (lane_mend.c): written by the worker when one does.

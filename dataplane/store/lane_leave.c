@@ -7,6 +7,7 @@
 #include "format/batch_scan.h"
 #include "store/lane_internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "hotpath.h"
@@ -34,9 +35,17 @@ static void halt(struct sl_lane *lane)
 		SL_STORE(lane->shm->state, SL_LANE_HALTED);
 }
 
+// Why its next segment cannot be entered; 0: it can, or will be as soon as it is there.
+static int next_segment_error(const struct sl_lane *lane)
+{
+	if (SL_LOAD(lane->stuck_segment) != 0)
+		return -EIO; // the keeper has said what it was
+	return SL_LOAD_ACQUIRE(lane->spare) != NULL ? 0 : SL_LOAD(lane->spare_error);
+}
+
 uint32_t sl_lane_look_elsewhere(struct sl_lane *lane)
 {
-	int error = SL_LOAD(lane->spare_error);
+	int error = next_segment_error(lane);
 
 	if (lane->unretired > 0 || lane->open_batch != NULL)
 		return 0;
@@ -44,7 +53,7 @@ uint32_t sl_lane_look_elsewhere(struct sl_lane *lane)
 		halt(lane);
 		return 1;
 	}
-	if (error == 0 || SL_LOAD_ACQUIRE(lane->spare) != NULL)
+	if (error == 0)
 		return 0;
 	SL_STORE(lane->halt_error, error);
 	sl_lane_ask_to_leave(lane);
@@ -281,7 +290,7 @@ static void begin(struct sl_lane *lane, uint64_t now_ns)
 
 static bool can_take(const struct sl_lane *target)
 {
-	return !target->failed && !target->is_halted &&
+	return !target->failed && !target->is_halted && SL_LOAD(target->stuck_segment) == 0 &&
 		(SL_LOAD_ACQUIRE(target->spare) != NULL || SL_LOAD(target->spare_error) == 0);
 }
 

@@ -75,6 +75,16 @@ static void enter_spare(struct sl_lane *lane, struct sl_segment *spare, uint64_t
 	sl_lane_wind_incoming(lane, true);
 }
 
+// The footer of the segment before this one fails: as little can be written here as to a drive that
+// takes no writes.
+static void wait_for_footer(struct sl_lane *lane)
+{
+	lane->is_stuck = true;
+	lane->refusal = SL_DROP_DRIVE_FAILED;
+	SL_STORE(lane->halt_error, -EIO); // the keeper has said what it was
+	SL_STORE(lane->shm->state, SL_LANE_HALTED);
+}
+
 // False when its partitions go elsewhere because it was stuck, or some store.meta may say so.
 static bool stays(struct sl_lane *lane)
 {
@@ -102,7 +112,7 @@ bool sl_lane_roll(struct sl_lane *lane, uint64_t now_ns)
 		return true;
 	if (!may_roll(lane)) {
 		if (SL_LOAD(lane->stuck_segment) != 0)
-			lane->refusal = SL_DROP_DRIVE_FAILED;
+			wait_for_footer(lane);
 		return false;
 	}
 	spare = SL_LOAD_ACQUIRE(lane->spare);

@@ -53,7 +53,7 @@ static bool is_healthy(const struct sl_store *store, const struct sl_store_lane 
 {
 	return SL_LOAD_ACQUIRE(lane->lane.leaving) == SL_LEAVING_NONE &&
 		SL_LOAD(lane->lane.shm->state) == SL_LANE_ACTIVE &&
-		SL_LOAD(lane->lane.spare_error) == 0 &&
+		SL_LOAD(lane->lane.spare_error) == 0 && SL_LOAD(lane->lane.stuck_segment) == 0 &&
 		SL_LOAD(store->breakers[lane->path_index].state) == SL_BREAKER_CLOSED &&
 		!store->paths[lane->path_index].is_failed;
 }

@@ -151,10 +151,111 @@ static void what_is_removed_after_all_lets_the_lane_go_on(void)
 	expect_the_same_after_a_kill();
 }
 
+// What the keeper says of a footer that fails; the lane goes on behind it in this segment.
+static void fail_footer(uint32_t index)
+{
+	lane_at(index)->previous_segment = 1;
+	SL_STORE_RELEASE(lane_at(index)->stuck_segment, 1);
+}
+
+static void mend_footer(uint32_t index)
+{
+	SL_STORE(lane_at(index)->stuck_segment, 0);
+	SL_STORE_RELEASE(lane_at(index)->sealed_segment, 1);
+}
+
+static void a_lane_whose_footer_fails_is_no_target(void)
+{
+	make_store(3, SL_DURABILITY_DURABLE);
+	fail_footer(1);
+	fail_drive(0);
+	append_everywhere(1);
+	turn_until_rehomed(lane_at(0), 1);
+	CU_ASSERT_EQUAL(lane_at(1)->owned_count, 2);
+	CU_ASSERT_EQUAL(lane_at(2)->owned_count, 4);
+	turn_until_quiet();
+	CU_ASSERT_EQUAL(fixture.counters[0].stored, fixture.counters[0].appended);
+	expect_identity();
+	expect_the_same_after_a_kill();
+}
+
+static void a_target_whose_footer_fails_before_it_has_begun_is_given_up(void)
+{
+	struct sl_lane *target;
+
+	make_store(3, SL_DURABILITY_DURABLE);
+	fail_drive(0);
+	fail_and_grant();
+	target = lane_at(0)->target;
+	fail_footer(target == lane_at(1) ? 1 : 2);
+	turn_until_rehomed(lane_at(0), 1);
+	CU_ASSERT_EQUAL(target->owned_count, 2);
+	turn_until_quiet();
+	CU_ASSERT_EQUAL(fixture.counters[0].stored, fixture.counters[0].appended);
+	expect_identity();
+	expect_the_same_after_a_kill();
+}
+
+static void a_lane_whose_footer_fails_leaves_when_its_segment_is_full(void)
+{
+	make_store(2, SL_DURABILITY_DURABLE);
+	fail_footer(0);
+	while (lane_at(0)->shm->rehomed == 0) {
+		append_everywhere(4);
+		turn();
+		sched_yield();
+	}
+	expect_all_in(1);
+	CU_ASSERT_EQUAL(fixture.store.breakers[0].state, SL_BREAKER_CLOSED);
+	append_everywhere(10);
+	turn_until_quiet();
+	CU_ASSERT_EQUAL(fixture.counters[0].stored, fixture.counters[0].appended);
+	// Here that segment is the one that it was in: it can be sealed, and the lane is well
+	// again.
+	while (lane_at(0)->is_halted) {
+		turn();
+		sched_yield();
+	}
+	turn_until_quiet();
+	CU_ASSERT_EQUAL(lane_at(0)->shm->state, SL_LANE_ACTIVE);
+	expect_identity();
+	expect_the_same_after_a_kill();
+}
+
+static void with_one_drive_it_refuses_says_so_and_goes_on_behind_the_footer(void)
+{
+	struct sl_lane *lane;
+
+	make_store(1, SL_DURABILITY_DURABLE);
+	lane = lane_at(0);
+	fail_footer(0);
+	while (!lane->is_stuck) {
+		append_everywhere(4);
+		turn();
+	}
+	turn();
+	CU_ASSERT_EQUAL(lane->refusal, SL_DROP_DRIVE_FAILED);
+	CU_ASSERT_EQUAL(lane->shm->state, SL_LANE_HALTED);
+	CU_ASSERT_FALSE(lane->is_halted);
+	mend_footer(0);
+	while (!append(0)) {
+		turn();
+		sched_yield();
+	}
+	turn_until_quiet();
+	CU_ASSERT_EQUAL(lane->shm->state, SL_LANE_ACTIVE);
+	expect_identity();
+	expect_the_same_after_a_kill();
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_lane_that_has_left_a_full_drive_is_given_nothing_and_is_quiet),
 	SL_TEST(a_void_segment_that_cannot_be_removed_keeps_no_partitions),
 	SL_TEST(with_one_drive_the_drain_ends_what_waits_for_that_removal),
 	SL_TEST(what_is_removed_after_all_lets_the_lane_go_on),
+	SL_TEST(a_lane_whose_footer_fails_is_no_target),
+	SL_TEST(a_target_whose_footer_fails_before_it_has_begun_is_given_up),
+	SL_TEST(a_lane_whose_footer_fails_leaves_when_its_segment_is_full),
+	SL_TEST(with_one_drive_it_refuses_says_so_and_goes_on_behind_the_footer),
 };
 SL_SUITE(dataplane_store_rehome_stuck);
