@@ -248,8 +248,8 @@ uint32_t sl_lane_tick(struct sl_lane *lane, uint64_t now_ns);
 // same reason.
 void sl_lane_fail(struct sl_lane *lane, enum sl_drop_reason reason, int error);
 
-// During the drain: a halted lane that waits for its drive, or for room, fails with the reason by
-// which it refuses; one that is still within its retries goes on.
+// During the drain: a lane that waits for its drive, or for room, and keeps what is not stored,
+// fails with the reason by which it refuses; one that is still within its retries goes on.
 void sl_lane_stop_waiting(struct sl_lane *lane);
 
 // True when nothing is open and nothing is under way. A lane that has failed waits for its writes

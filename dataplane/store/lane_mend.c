@@ -262,12 +262,40 @@ uint32_t sl_lane_mend(struct sl_lane *lane, uint64_t now_ns)
 	return 1;
 }
 
+// Some write finds no room, and has been tried more often than any other trouble lets it.
+static bool lacks_room_to_write(const struct sl_lane *lane)
+{
+	for (uint64_t number = lane->watermark_number + 1;
+		lane->is_disk_full && number < lane->next_number; number++) {
+		const struct sl_batch *batch = lane->by_number[number % SL_LANE_BATCH_COUNT_MAX];
+
+		if (batch->state == SL_BATCH_RETRY && batch->room_attempt_count > lane->retry_limit)
+			return true;
+	}
+	return false;
+}
+
+// What comes here from another lane waits for a segment that cannot be entered.
+static bool keeps_another_waiting(const struct sl_lane *lane)
+{
+	return lane->is_stuck && lane->incoming != NULL &&
+		SL_LOAD_ACQUIRE(lane->leaving) == SL_LEAVING_WANTED;
+}
+
 void sl_lane_stop_waiting(struct sl_lane *lane)
 {
-	if (lane->is_halted && !lane->failed && lane->under_way == 0 &&
-		lane->halt_refusal != SL_DROP_LANE_FULL && !sl_lane_is_idle_for_room(lane) &&
-		sl_lane_withdraw(lane))
-		sl_lane_fail(lane, lane->halt_refusal, lane->halt_error);
+	if (lane->failed || lane->under_way > 0)
+		return;
+	if (lane->is_halted) {
+		if (lane->halt_refusal != SL_DROP_LANE_FULL && !sl_lane_is_idle_for_room(lane) &&
+			sl_lane_withdraw(lane))
+			sl_lane_fail(lane, lane->halt_refusal, lane->halt_error);
+	} else if (lacks_room_to_write(lane)) {
+		if (sl_lane_withdraw(lane))
+			sl_lane_fail(lane, SL_DROP_DISK_FULL, -ENOSPC);
+	} else if (keeps_another_waiting(lane) && sl_lane_withdraw(lane)) {
+		sl_lane_fail(lane, lane->refusal, lane->halt_error);
+	}
 }
 
 void sl_lane_note_success(struct sl_lane *lane, uint64_t now_ns)

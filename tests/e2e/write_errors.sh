@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Writes that fail with EIO. One: what is not stored is written again to the next segment, and nothing is lost.
-# Some hundred: the breaker opens, events are refused as drive_failed, and a probe closes it. All: an orderly
-# stop ends with 5, and the next start recovers what was stored, and goes on behind it.
+# Some hundred: the breaker opens, events are refused as drive_failed, and a probe closes it. All, or none finds
+# room any more: an orderly stop ends with 5, and the next start recovers what was stored, and goes on behind it.
 E2E_FAULTS=1
 source "$(dirname "$0")/lib.sh"
 keep_up_with_pollers
@@ -30,7 +30,8 @@ mended() {
 assert_accounted() {
 	stored=$(report_of .stats.totals.stored)
 	assert_eq "$(report_of .stats.totals.events)" \
-		$((stored + $(reported_drop_of drive_failed) + $(reported_drop_of lane_full))) 'stored + refused'
+		$((stored + $(reported_drop_of drive_failed) + $(reported_drop_of lane_full) +
+			$(reported_drop_of disk_full))) 'stored + refused'
 	cat "$work/sent.flood" >>"$work/sent"
 	assert_stored_was_sent "$work/sent"
 	total=$((${total-0} + stored))
@@ -64,6 +65,19 @@ assert_ge "$(report_of '.stats.lanes[0].breaker_opened')" 1 'times that the brea
 assert_eq "$(report_of '.stats.lanes[0].writes_failed')" 200 'failed writes'
 assert_eq "$(grep -c '^error' "$dataplane_log")" 1 'lines of error'
 assert_contains "$(cat "$dataplane_log")" 'the drive takes its writes again' 'what it says when it does'
+assert_accounted
+
+lacks_room() {
+	[ "$(drop_of disk_full)" -ge 100 ] && lane_is disk_full running
+}
+
+flood_into write=full@40+1000000000
+wait_until 'events are refused for want of room' lacks_room
+check_identities
+stop_blast
+stop_dataplane 5
+assert_contains "$(cat "$dataplane_log")" 'lane 0 has failed: No space left on device' 'the line'
+assert_ge "$(report_of .stats.totals.stored)" 1000 'events stored before'
 assert_accounted
 
 refuses() {

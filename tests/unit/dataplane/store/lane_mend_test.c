@@ -405,6 +405,34 @@ static void the_drain_ends_what_waits_for_its_drive_and_counts_it(void)
 	sl_fixture_close(&fixture);
 }
 
+// No failed write, and no end of it: a stop does not wait for room that may never come.
+static void the_drain_ends_what_waits_for_room_and_counts_it(void)
+{
+	struct sl_fixture fixture;
+	uint64_t now_ns = NOW;
+
+	sl_fixture_open(&fixture,
+		&(struct sl_fixture_options){.sync = true,
+			.retry_limit = 2,
+			.fault = {.full_number = 2, .full_count = UINT64_MAX}});
+	seal_batches(&fixture, 3);
+	append(&fixture, 0, NOW);
+	for (uint32_t i = 0; i < 3; i++, now_ns += SL_NS_PER_S) {
+		CU_ASSERT_FALSE_FATAL(fixture.lane.failed); // within its retries
+		sl_fixture_turn(&fixture, now_ns);
+		sl_fixture_turn(&fixture, now_ns); // what the one has sent comes back in the other
+		sl_lane_stop_waiting(&fixture.lane);
+	}
+	CU_ASSERT(fixture.lane.failed);
+	CU_ASSERT(sl_lane_is_quiet(&fixture.lane));
+	CU_ASSERT_EQUAL(fixture.counters.stored, 2);
+	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_DISK_FULL], 5);
+	CU_ASSERT_EQUAL(fixture.counters.in_flight_events, 0);
+	CU_ASSERT_EQUAL(fixture.lane.write_error, -ENOSPC);
+	CU_ASSERT_EQUAL(fixture.shm.state, SL_LANE_FAILED);
+	sl_fixture_close(&fixture);
+}
+
 static void eagain_that_lasts_is_a_failed_write(void)
 {
 	struct sl_fixture fixture;
@@ -440,6 +468,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_halted_lane_takes_events_while_a_buffer_is_free_and_refuses_by_reason),
 	SL_TEST(a_lane_waits_for_the_writes_under_way_before_it_mends),
 	SL_TEST(the_drain_ends_what_waits_for_its_drive_and_counts_it),
+	SL_TEST(the_drain_ends_what_waits_for_room_and_counts_it),
 	SL_TEST(eagain_that_lasts_is_a_failed_write),
 };
 SL_SUITE(dataplane_store_lane_mend);

@@ -248,6 +248,40 @@ static void with_one_drive_it_refuses_says_so_and_goes_on_behind_the_footer(void
 	expect_the_same_after_a_kill();
 }
 
+// ---- the drain
+
+// It is full and gets no segment, on the way of what comes to it.
+static void the_drain_ends_a_target_that_gets_no_segment_and_what_comes_to_it(void)
+{
+	struct sl_lane *target;
+
+	make_store(2, SL_DURABILITY_DURABLE);
+	target = lane_at(1);
+	fail_drive(0);
+	fail_and_grant();
+	fill_drive(1, true);
+	turn_until_leaving(lane_at(0), SL_LEAVING_UNDER_WAY);
+	while (!target->is_stuck) {
+		append(PARTITION_COUNT - 1);
+		reap(target);
+		sl_lane_tick(target, now_ns);
+		sched_yield();
+	}
+	turn_until_leaving(target, SL_LEAVING_WANTED);
+	CU_ASSERT_EQUAL_FATAL(lane_at(0)->leaving, SL_LEAVING_UNDER_WAY);
+	sl_lane_stop_waiting(lane_at(0));
+	CU_ASSERT_FALSE(lane_at(0)->failed); // it is the target's to say
+	sl_lane_stop_waiting(target);
+	CU_ASSERT(target->failed);
+	turn();
+	CU_ASSERT(lane_at(0)->failed);
+	CU_ASSERT(sl_lane_is_quiet(lane_at(0)));
+	CU_ASSERT(sl_lane_is_quiet(target));
+	CU_ASSERT(fixture.counters[0].drops[SL_DROP_DISK_FULL] > 0);
+	expect_identity();
+	expect_the_same_after_a_kill();
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_lane_that_has_left_a_full_drive_is_given_nothing_and_is_quiet),
 	SL_TEST(a_void_segment_that_cannot_be_removed_keeps_no_partitions),
@@ -257,5 +291,6 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_target_whose_footer_fails_before_it_has_begun_is_given_up),
 	SL_TEST(a_lane_whose_footer_fails_leaves_when_its_segment_is_full),
 	SL_TEST(with_one_drive_it_refuses_says_so_and_goes_on_behind_the_footer),
+	SL_TEST(the_drain_ends_a_target_that_gets_no_segment_and_what_comes_to_it),
 };
 SL_SUITE(dataplane_store_rehome_stuck);
