@@ -55,8 +55,8 @@ static void take_back(struct sl_lane *lane, struct sl_segment *segment)
 }
 
 // The footer (or the removal) is tried again: nothing is lost meanwhile, for the batches in front
-// of it are where they are, but the lane may not open its next segment. Not so when their own flush failed and they were not flushed one by
-// one.
+// of it are where they are, but the lane may not open its next segment. Not so when their own flush
+// failed and they were not flushed one by one.
 static void note_seal_error(struct sl_keeper *keeper, struct sl_kept_lane *kept,
 	struct sl_segment *segment, const struct sl_err *err)
 {

@@ -13,9 +13,9 @@ bool sl_lane_append_run(struct sl_lane *lane, enum sl_run_type type, const void 
 	const struct sl_run_header header = {.length_type = SL_RUN_LENGTH_TYPE(bytes, type)};
 	const uint32_t run_bytes = (uint32_t)sizeof(header) + bytes;
 
-	// What belongs to no partition has a place elsewhere, or in its table. A lane that waits for
-	// room without partitions would have a batch that nothing seals, and never be quiet; one
-	// that is given up would take it along.
+	// What belongs to no partition has a place elsewhere, or in its table. A lane that waits
+	// for room without partitions would have a batch that nothing seals, and never be quiet;
+	// one that is given up would take it along.
 	if (sl_unlikely(lane->is_halted))
 		return false;
 	if (lane->limit - lane->cursor < (ptrdiff_t)run_bytes) {

@@ -35,6 +35,16 @@ static void halt(struct sl_lane *lane)
 		SL_STORE(lane->shm->state, SL_LANE_HALTED);
 }
 
+// Its next segment can be made again. Whoever looks for a target shall find it, and its partitions
+// stay, though no event may come that would open that segment.
+static void go_on(struct sl_lane *lane)
+{
+	if (!sl_lane_withdraw(lane) || lane->is_promised || SL_LOAD_ACQUIRE(lane->spare) == NULL)
+		return;
+	lane->is_stuck = false;
+	SL_STORE(lane->shm->state, SL_LANE_ACTIVE);
+}
+
 // Why its next segment cannot be entered; 0: it can, or will be as soon as it is there.
 static int next_segment_error(const struct sl_lane *lane)
 {
@@ -53,8 +63,10 @@ uint32_t sl_lane_look_elsewhere(struct sl_lane *lane)
 		halt(lane);
 		return 1;
 	}
-	if (error == 0)
+	if (error == 0) {
+		go_on(lane);
 		return 0;
+	}
 	SL_STORE(lane->halt_error, error);
 	sl_lane_ask_to_leave(lane);
 	return 0;

@@ -181,8 +181,8 @@ static void rewrite_into(struct sl_lane *lane, struct sl_segment *segment, uint6
 	SL_STORE(lane->shm->batches_rewritten, lane->shm->batches_rewritten + rewrite.count);
 }
 
-// A segment that cannot be closed keeps the lane from opening another one, and no write can tell the
-// breaker. Only one more may be open beside an old one whose footer fails.
+// A segment that cannot be closed keeps the lane from opening another one, and no write can tell
+// the breaker. Only one more may be open beside an old one whose footer fails.
 static bool is_blocked(const struct sl_lane *lane)
 {
 	uint64_t stuck = SL_LOAD(lane->stuck_segment);

@@ -61,6 +61,46 @@ static void a_lane_that_has_left_a_full_drive_is_given_nothing_and_is_quiet(void
 	expect_the_same_after_a_kill();
 }
 
+static bool are_active(void)
+{
+	return SL_LOAD(lane_at(0)->shm->state) == SL_LANE_ACTIVE &&
+		SL_LOAD(lane_at(1)->shm->state) == SL_LANE_ACTIVE;
+}
+
+// Nothing comes meanwhile that would open the segments.
+static void when_there_is_room_again_the_partitions_stay(void)
+{
+	make_store(2, SL_DURABILITY_DURABLE);
+	is_keeper_slow = true;
+	fill_drive(0, true);
+	fill_drive(1, true);
+	while (lane_at(0)->leaving != SL_LEAVING_WANTED ||
+		lane_at(1)->leaving != SL_LEAVING_WANTED) {
+		append_everywhere(4);
+		turn();
+		sched_yield();
+	}
+	CU_ASSERT_EQUAL(lane_at(0)->shm->state, SL_LANE_DISK_FULL);
+	fill_drive(0, false);
+	fill_drive(1, false);
+	while (!are_active()) {
+		turn();
+		sched_yield();
+	}
+	is_keeper_slow = false;
+	for (uint32_t i = 0; i < 10; i++)
+		turn();
+	for (uint32_t i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL(lane_at(i)->leaving, SL_LEAVING_NONE);
+		CU_ASSERT_EQUAL(lane_at(i)->owned_count, PARTITION_COUNT / 2);
+		CU_ASSERT_FALSE(lane_at(i)->is_promised);
+	}
+	append_everywhere(1);
+	turn_until_quiet();
+	expect_identity();
+	expect_the_same_after_a_kill();
+}
+
 // ---- segments that cannot be closed
 
 // A directory in the place of the lane's second segment: it cannot be unlinked.
@@ -284,6 +324,7 @@ static void the_drain_ends_a_target_that_gets_no_segment_and_what_comes_to_it(vo
 
 static const struct sl_test tests[] = {
 	SL_TEST(a_lane_that_has_left_a_full_drive_is_given_nothing_and_is_quiet),
+	SL_TEST(when_there_is_room_again_the_partitions_stay),
 	SL_TEST(a_void_segment_that_cannot_be_removed_keeps_no_partitions),
 	SL_TEST(with_one_drive_the_drain_ends_what_waits_for_that_removal),
 	SL_TEST(what_is_removed_after_all_lets_the_lane_go_on),
