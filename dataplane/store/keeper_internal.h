@@ -22,6 +22,7 @@ struct sl_kept_lane {
 	uint32_t seal_failure_count; // of the segment at hand
 	int seal_error; // of the last failure
 	bool removal_failed; // said, and not mended yet
+	uint32_t removal_wait_turns; // until it is tried again; meanwhile out of its class
 	struct sl_index_builder
 		*index_builder; // of a sealed segment that has no index yet, or NULL
 	bool index_failed; // said, and none was written since
@@ -46,7 +47,8 @@ struct sl_keeper {
 // Gives each lane that has no spare its next one. Keeper thread.
 void sl_keeper_keep_spare(struct sl_keeper *keeper, struct sl_kept_lane *kept);
 
-// Bytes of all segments of a class. Keeper thread.
+// Bytes of all segments of a class, less sealed ones whose drive does not let them go. Keeper
+// thread.
 uint64_t sl_keeper_class_bytes(const struct sl_keeper *keeper, uint16_t class_index);
 
 // The lane whose first sealed segment is the oldest of its class, or NULL. Keeper thread.
@@ -61,8 +63,8 @@ struct sl_kept_lane *sl_keeper_find_recyclable(
 // Forgets a lane's first sealed segment: it was removed or recycled. Keeper thread.
 void sl_keeper_forget_first(struct sl_kept_lane *kept);
 
-// Removes the oldest sealed segments of each storage class that is over its retention_bytes. Keeper
-// thread.
+// Removes the oldest sealed segments of each storage class that is over its retention_bytes. Once a
+// turn: a lane whose drive does not let one go is left out for a second. Keeper thread.
 void sl_keeper_expire(struct sl_keeper *keeper);
 
 // Removes sealed segments whose last event is older than their class's retention_age_s at now_ns

@@ -20,6 +20,9 @@ uint64_t sl_keeper_class_bytes(const struct sl_keeper *keeper, uint16_t class_in
 		if (kept->config.class_index != class_index)
 			continue;
 		bytes += kept->open_bytes;
+		// What its drive does not give back is no reason to empty the other drives.
+		if (kept->removal_wait_turns > 0)
+			continue;
 		for (uint32_t s = 0; s < kept->sealed_count; s++)
 			bytes += kept->sealed[s].disk_bytes;
 	}
@@ -44,6 +47,7 @@ static struct sl_kept_lane *find_oldest(
 		struct sl_kept_lane *kept = &keeper->lanes[i];
 
 		if (kept->config.class_index != class_index || !may_expire(kept) ||
+			kept->removal_wait_turns > 0 ||
 			(drive_index != ANY_DRIVE && kept->config.drive_index != drive_index))
 			continue;
 		if (oldest == NULL || kept->sealed[0].time_last_ns < oldest->sealed[0].time_last_ns)
@@ -65,9 +69,10 @@ static uint32_t count_older(
 	for (uint32_t i = 0; i < keeper->lane_count; i++) {
 		const struct sl_kept_lane *kept = &keeper->lanes[i];
 
+		if (kept->config.class_index != class_index || kept->removal_wait_turns > 0)
+			continue;
 		for (uint32_t s = 0; s < kept->sealed_count; s++)
-			count += kept->config.class_index == class_index &&
-				kept->sealed[s].time_last_ns < time_last_ns;
+			count += kept->sealed[s].time_last_ns < time_last_ns;
 	}
 	return count;
 }
@@ -91,7 +96,11 @@ void sl_keeper_forget_first(struct sl_kept_lane *kept)
 	memmove(kept->sealed, kept->sealed + 1, kept->sealed_count * sizeof(kept->sealed[0]));
 }
 
-// A failure is said when the trouble begins, not at every try: there are 500 a second.
+// A lane whose first segment cannot be removed is left out of its class for so long: the drive it
+// is on must not keep the others from expiring.
+#define REMOVAL_RETRY_TURNS (SL_NS_PER_S / SL_KEEPER_TURN_NS)
+
+// A failure is said when the trouble begins, not at every try.
 static bool remove_first(struct sl_kept_lane *kept)
 {
 	struct sl_err err = {0};
@@ -101,9 +110,11 @@ static bool remove_first(struct sl_kept_lane *kept)
 			sl_log_warning("store", "lane %u: cannot remove an expired segment: %s",
 				kept->config.number, err.text);
 		kept->removal_failed = true;
+		kept->removal_wait_turns = REMOVAL_RETRY_TURNS;
 		return false;
 	}
 	kept->removal_failed = false;
+	kept->removal_wait_turns = 0;
 	sl_log_debug("store", "lane %u: segment %lu expired with %lu events", kept->config.number,
 		kept->sealed[0].number, kept->sealed[0].event_count);
 	sl_keeper_forget_first(kept);
@@ -113,6 +124,8 @@ static bool remove_first(struct sl_kept_lane *kept)
 
 void sl_keeper_expire(struct sl_keeper *keeper)
 {
+	for (uint32_t i = 0; i < keeper->lane_count; i++)
+		keeper->lanes[i].removal_wait_turns -= keeper->lanes[i].removal_wait_turns > 0;
 	for (uint16_t class_index = 0; class_index < SL_CLASS_COUNT_MAX; class_index++) {
 		uint64_t limit_bytes = keeper->config.retention_bytes[class_index];
 
@@ -120,8 +133,9 @@ void sl_keeper_expire(struct sl_keeper *keeper)
 			sl_keeper_class_bytes(keeper, class_index) > limit_bytes) {
 			struct sl_kept_lane *oldest = sl_keeper_find_oldest(keeper, class_index);
 
-			if (oldest == NULL || !remove_first(oldest))
+			if (oldest == NULL)
 				break;
+			remove_first(oldest);
 		}
 	}
 }

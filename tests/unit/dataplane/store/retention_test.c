@@ -268,6 +268,17 @@ static size_t said_in_turns(uint32_t turn_count)
 	return (size_t)bytes;
 }
 
+// In its place something that unlink refuses, also to root.
+static void make_unremovable(char path[128], uint16_t lane, uint64_t number)
+{
+	snprintf(path, 128, "%s/%u/" SL_SEGMENT_NAME_FORMAT, store.path, lane,
+		(unsigned long long)number);
+	CU_ASSERT_EQUAL(unlink(path), 0);
+	CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+}
+
+#define TURNS_A_SECOND (SL_NS_PER_S / SL_KEEPER_TURN_NS)
+
 static void a_segment_that_cannot_be_removed_is_said_once(void)
 {
 	char path[128];
@@ -277,16 +288,65 @@ static void a_segment_that_cannot_be_removed_is_said_once(void)
 	make_segment(0, 1, 10);
 	make_segment(1, 1, 20);
 	make_keeper(1, 0);
-	// In its place something that unlink refuses, also to root.
-	snprintf(path, sizeof(path), "%s/0/" SL_SEGMENT_NAME_FORMAT, store.path, 1ull);
-	CU_ASSERT_EQUAL(unlink(path), 0);
-	CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+	make_unremovable(path, 0, 1);
 	said_bytes = said_in_turns(1);
 	CU_ASSERT(said_bytes > 0);
-	CU_ASSERT_EQUAL(said_in_turns(100), 0);
+	CU_ASSERT_EQUAL(said_in_turns(2 * TURNS_A_SECOND), 0);
 	CU_ASSERT_EQUAL(rmdir(path), 0);
-	CU_ASSERT_EQUAL(said_in_turns(1), 0);
+	CU_ASSERT_EQUAL(store.keeper->lanes[0].sealed_count, 1);
+	CU_ASSERT_EQUAL(said_in_turns(TURNS_A_SECOND), 0);
+	CU_ASSERT_EQUAL(store.keeper->lanes[0].sealed_count, 0);
+	remove_all();
+}
+
+static void a_drive_that_lets_no_segment_go_does_not_keep_the_others_from_expiring(void)
+{
+	char path[128];
+
+	make_lanes((const uint16_t[LANE_COUNT]){0, 0, 1});
+	make_segment(0, 1, 10);
+	make_segment(0, 2, 15);
+	for (uint64_t number = 1; number <= 4; number++)
+		make_segment(1, number, 10 + 10 * number);
+	store.lanes[1].drive_index = 1;
+	make_keeper(2 * SEGMENT_BYTES, 0);
+	store.keeper->config.drive_count = 2;
+	make_unremovable(path, 0, 1);
+	sl_keeper_expire(store.keeper);
+	CU_ASSERT_FALSE(exists(1, 2));
+	CU_ASSERT(exists(1, 3)); // what is left there is within the limit
+	CU_ASSERT(exists(1, 4));
+	CU_ASSERT_EQUAL(store.shm[1].segments_expired, 2);
+	// Nor from being recycled.
+	CU_ASSERT_PTR_EQUAL(sl_keeper_find_recyclable(store.keeper, 0, 1), &store.keeper->lanes[1]);
+	for (uint32_t i = 0; i < 3 * TURNS_A_SECOND; i++)
+		sl_keeper_expire(store.keeper);
+	CU_ASSERT(exists(1, 3));
+	// Once it takes removals again, they are of the whole class.
+	CU_ASSERT_EQUAL(rmdir(path), 0);
+	for (uint32_t i = 0; i < TURNS_A_SECOND; i++)
+		sl_keeper_expire(store.keeper);
+	CU_ASSERT_EQUAL(store.keeper->lanes[0].sealed_count, 0);
+	CU_ASSERT_FALSE(exists(0, 2));
+	CU_ASSERT(exists(1, 3));
+	remove_all();
+}
+
+static void age_is_looked_at_lane_by_lane_also_when_one_lets_nothing_go(void)
+{
+	char path[128];
+
+	make_lanes((const uint16_t[LANE_COUNT]){0, 0, 1});
+	make_segment(0, 1, 10 * SL_NS_PER_S);
+	make_segment(1, 1, 20 * SL_NS_PER_S);
+	make_keeper(0, 0);
+	store.keeper->config.retention_age_s[0] = 1;
+	make_unremovable(path, 0, 1);
+	sl_keeper_expire_aged(store.keeper, 100 * SL_NS_PER_S);
 	CU_ASSERT_FALSE(exists(1, 1));
+	CU_ASSERT_EQUAL(rmdir(path), 0);
+	sl_keeper_expire_aged(store.keeper, 101 * SL_NS_PER_S);
+	CU_ASSERT_EQUAL(store.keeper->lanes[0].sealed_count, 0);
 	remove_all();
 }
 
@@ -300,5 +360,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_segment_whose_successor_cannot_be_flushed_stays_for_good),
 	SL_TEST(a_trimmed_segment_counts_for_what_it_takes),
 	SL_TEST(a_segment_that_cannot_be_removed_is_said_once),
+	SL_TEST(a_drive_that_lets_no_segment_go_does_not_keep_the_others_from_expiring),
+	SL_TEST(age_is_looked_at_lane_by_lane_also_when_one_lets_nothing_go),
 };
 SL_SUITE(dataplane_store_retention);
