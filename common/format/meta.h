@@ -41,7 +41,8 @@ struct sl_store_meta_place {
 };
 
 // The same on several paths, in this order, all with one generation: above that of meta and of what
-// is there. Returns 0, or the first path's error: then those before it have the new state.
+// is there. Returns 0, or the first path's error: then those before it have the new state, and its
+// own copy may have it; the next write has a generation above it either way.
 int sl_store_meta_write_all(struct sl_store_meta *meta, const struct sl_store_meta_place *places,
 	uint32_t place_count, struct sl_err *err);
 

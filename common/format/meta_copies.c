@@ -5,7 +5,7 @@
 int sl_store_meta_write_all(struct sl_store_meta *meta, const struct sl_store_meta_place *places,
 	uint32_t place_count, struct sl_err *err)
 {
-	uint64_t generation = meta->header.generation, written = generation;
+	uint64_t generation = meta->header.generation;
 	int result = 0;
 
 	// A copy that is ahead, of a write that did not reach the others, keeps its slot.
@@ -20,8 +20,8 @@ int sl_store_meta_write_all(struct sl_store_meta *meta, const struct sl_store_me
 		meta->header.generation = generation;
 		meta->header.path_index = places[i].index;
 		result = sl_store_meta_write(meta, places[i].path, err);
-		written = meta->header.generation;
 	}
-	meta->header.generation = written;
+	// What a write that failed has left may bear it: it is not used again.
+	meta->header.generation = generation + 1;
 	return result;
 }

@@ -313,6 +313,35 @@ static void counts_beyond_the_limits_are_damage(void)
 	remove_directory();
 }
 
+// A write that reports an error may have landed all the same.
+static void the_generation_of_a_write_that_failed_is_not_used_again(void)
+{
+	char other[sizeof(directory)];
+	const struct sl_store_meta_place places[] = {{directory, 0}, {other, 0}};
+	struct sl_store_meta meta, back;
+	struct sl_err err = {0};
+
+	CU_ASSERT_FATAL(sl_fixture_make_directory(other));
+	make_directory();
+	make_store_meta(&meta);
+	CU_ASSERT_EQUAL_FATAL(mkdir(store_file, 0750), 0); // in the place of the file
+	CU_ASSERT_EQUAL(sl_store_meta_write_all(&meta, places, 2, &err), -EISDIR);
+	CU_ASSERT_EQUAL(meta.header.generation, 1);
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_write_all(&meta, &places[1], 1, &err), 0);
+	CU_ASSERT_EQUAL(meta.header.generation, 2);
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_read(&back, other, &err), 0);
+	CU_ASSERT_EQUAL(back.header.generation, 2);
+	sl_store_meta_free(&back);
+	// Nor that of one that failed behind another.
+	CU_ASSERT_EQUAL(sl_store_meta_write_all(&meta,
+				(struct sl_store_meta_place[]){places[1], places[0]}, 2, &err),
+		-EISDIR);
+	CU_ASSERT_EQUAL(meta.header.generation, 3);
+	sl_store_meta_free(&meta);
+	sl_fixture_remove_directory(other);
+	remove_directory();
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_store_meta_comes_back_as_written),
 	SL_TEST(the_newest_slot_is_written_again_before_it_is_built_on),
@@ -326,5 +355,6 @@ static const struct sl_test tests[] = {
 	SL_TEST(an_unknown_version_is_refused_and_never_overwritten),
 	SL_TEST(version_0_had_a_magic_of_its_own),
 	SL_TEST(counts_beyond_the_limits_are_damage),
+	SL_TEST(the_generation_of_a_write_that_failed_is_not_used_again),
 };
 SL_SUITE(common_format_meta);

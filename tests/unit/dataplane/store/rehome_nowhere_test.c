@@ -151,6 +151,47 @@ static void another_drive_that_takes_no_store_meta_is_left_out(void)
 	expect_the_same_after_a_kill();
 }
 
+// The first plan's copy, as it would have landed on path 0: lane 1's partitions go to lane 2.
+static void land_first_plan(struct sl_store_meta *meta)
+{
+	const struct sl_store *store = &fixture.store;
+	struct sl_err err = {0};
+
+	for (uint32_t p = 0; p < PARTITION_COUNT; p++) {
+		struct sl_store_meta_partition *partition = &meta->partitions[p];
+
+		if (partition->lane != store->lanes[1].number)
+			continue;
+		partition->lane = store->lanes[2].number;
+		partition->term_start = store->meta.partitions[p].term_start;
+		partition->term++;
+	}
+	CU_ASSERT_EQUAL(sl_store_meta_write(meta, fixture.config.store.paths[0], &err), 0);
+}
+
+static void a_copy_whose_write_failed_and_landed_is_not_the_newest(void)
+{
+	struct sl_store_meta meta;
+	struct sl_err err = {0};
+
+	make_store(3, SL_DURABILITY_DURABLE);
+	CU_ASSERT_EQUAL_FATAL(sl_store_meta_read(&meta, fixture.config.store.paths[0], &err), 0);
+	SL_STORE(lane_at(0)->spare_error, -EDQUOT); // so that they go to the third
+	block_meta(0, true);
+	fail_drive(1);
+	append_everywhere(1);
+	turn_until_rehomed(lane_at(1), 1);
+	SL_STORE(lane_at(0)->spare_error, 0);
+	block_meta(0, false);
+	land_first_plan(&meta);
+	CU_ASSERT(meta.header.generation < fixture.store.meta.header.generation);
+	sl_store_meta_free(&meta);
+	append_everywhere(1);
+	turn_until_quiet();
+	expect_identity();
+	expect_the_same_after_a_kill();
+}
+
 // ---- lanes that are not durable
 
 static void a_lane_that_could_not_be_flushed_leaves_and_then_fails(void)
@@ -183,6 +224,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(when_both_fail_on_the_way_the_drain_counts_all_of_it),
 	SL_TEST(while_store_meta_cannot_be_written_they_go_nowhere),
 	SL_TEST(another_drive_that_takes_no_store_meta_is_left_out),
+	SL_TEST(a_copy_whose_write_failed_and_landed_is_not_the_newest),
 	SL_TEST(a_lane_that_could_not_be_flushed_leaves_and_then_fails),
 };
 SL_SUITE(dataplane_store_rehome_nowhere);
