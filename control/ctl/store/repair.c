@@ -45,7 +45,8 @@ const struct sl_command sl_ctl_store_repair_command = {
 		"with exit code 6: that segment stays as it is.\n\n"
 		"Batches that are whole but contradict each other, a lane's folder that is gone, "
 		"and metadata that is older than the log cannot be mended: restore them from a "
-		"copy. Exit code 1: damage is left.",
+		"copy. So must a store with more than 10,000 findings: nothing of it is changed. "
+		"Exit code 1: damage is left.",
 	SL_CTL_OPTIONS_AND_EXIT_CODES,
 };
 
@@ -201,6 +202,13 @@ static int mend(const struct request *request, const struct sl_judgement *judgem
 	return SL_CTL_CHECK_FAILED;
 }
 
+// A segment is mended up to the first damage that is not on the list, and cut off there.
+static bool is_beyond_the_list(const struct sl_judgement *judgement)
+{
+	return judgement->unlisted_count > 0 &&
+		judgement->counts[SL_FINDING_ROT] + judgement->counts[SL_FINDING_LOSS] > 0;
+}
+
 // With the store locked: what it says now holds until the end.
 static int repair(const struct request *request)
 {
@@ -216,6 +224,10 @@ static int repair(const struct request *request)
 		rc = sl_store_paths_find(&paths, &meta, &request->path, 1, &err);
 	if (rc < 0)
 		code = sl_ctl_fail(sl_ctl_store_code(rc), "%s", err.text);
+	else if (is_beyond_the_list(&judgement))
+		code = sl_ctl_fail(SL_CTL_CHECK_FAILED,
+			"more than %u findings, too many to mend: nothing was changed; restore '%s' from a copy",
+			SL_FINDING_COUNT_MAX, request->path);
 	else
 		code = mend(request, &judgement, &paths, &meta);
 	sl_store_meta_free(&meta);

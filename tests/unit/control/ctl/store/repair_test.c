@@ -402,6 +402,47 @@ static void a_store_in_use_is_refused(void)
 	sl_test_store_destroy(&made);
 }
 
+// Every other batch of six segments has a damaged header: more holes than are listed.
+static void make_more_holes_than_are_listed(void)
+{
+	uint64_t offset = 0;
+
+	sl_test_store_create(&made, 4);
+	for (unsigned segment = 1; segment <= 6; segment++) {
+		const struct sl_partition_state states[] = {state(0, 1, 0, offset)};
+
+		if (segment > 1)
+			sl_test_segment_seal(&made, 0);
+		made.lanes[0].durable_mark = made.lanes[0].number - 1;
+		sl_test_segment_open(&made, 0);
+		sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, states, 1);
+		while (made.lanes[0].position < SL_TEST_SEGMENT_BYTES - 4 * SL_BLOCK_BYTES)
+			sl_test_events_write(&made, 0, 0, 1, offset++, 1);
+	}
+	for (unsigned segment = 1; segment <= 6; segment++)
+		for (uint64_t position = 2 * SL_BLOCK_BYTES;
+			position < SL_TEST_SEGMENT_BYTES - 8 * SL_BLOCK_BYTES;
+			position += 2 * SL_BLOCK_BYTES)
+			sl_test_segment_flip(&made, 0, segment, position + 30);
+}
+
+// It would end a segment at the first hole that is not on the list.
+static void what_is_damaged_beyond_the_list_is_left_alone(void)
+{
+	const uint64_t good_position = SL_TEST_SEGMENT_BYTES - 9 * SL_BLOCK_BYTES;
+	char before[SL_BATCH_HEADER_BYTES], after[SL_BATCH_HEADER_BYTES];
+	const struct outcome *outcome;
+
+	make_more_holes_than_are_listed();
+	sl_test_segment_peek(&made, 0, 5, good_position, before, sizeof(before));
+	outcome = RUN(sl_ctl_store_repair, made.path, "--accept-loss", "--no-originals");
+	CU_ASSERT_EQUAL(outcome->code, SL_CTL_CHECK_FAILED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(outcome->err, "nothing was changed"));
+	sl_test_segment_peek(&made, 0, 5, good_position, after, sizeof(after));
+	CU_ASSERT_EQUAL(memcmp(before, after, sizeof(before)), 0);
+	sl_test_store_destroy(&made);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_sound_store_is_left_as_it_is),
 	SL_TEST(a_loss_is_refused_and_named_until_it_is_accepted),
@@ -418,6 +459,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_slot_of_store_meta_is_written_anew),
 	SL_TEST(an_index_is_made_anew_with_its_segment),
 	SL_TEST(a_repair_that_was_killed_is_run_again),
+	SL_TEST(what_is_damaged_beyond_the_list_is_left_alone),
 	SL_TEST(a_store_in_use_is_refused),
 };
 SL_SUITE(control_ctl_store_repair);
