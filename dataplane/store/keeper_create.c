@@ -25,7 +25,8 @@ static int list_lane(const struct sl_keeper *keeper, struct sl_kept_lane *kept, 
 			entries[kept->sealed_count++] = entries[i];
 		} else {
 			kept->open_count++;
-			kept->open_bytes += entries[i].disk_bytes;
+			// What is taken off when it is closed, however sparse it is now.
+			kept->open_bytes += entries[i].file_bytes;
 		}
 	}
 	return 0;

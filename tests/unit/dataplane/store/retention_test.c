@@ -247,6 +247,24 @@ static void a_trimmed_segment_counts_for_what_it_takes(void)
 	remove_all();
 }
 
+// As a store is copied that its copier makes holes in: the segment is filled yet, and closed with
+// its length.
+static void a_segment_with_holes_that_is_not_sealed_counts_for_its_length(void)
+{
+	struct sl_err err = {0};
+	struct sl_segment *open;
+
+	make_lanes((const uint16_t[LANE_COUNT]){0, 1, 1});
+	open = sl_segment_create(store.lanes[0].path, 1, SEGMENT_BYTES, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(open);
+	CU_ASSERT_EQUAL_FATAL(ftruncate(open->fd, 0), 0);
+	CU_ASSERT_EQUAL_FATAL(ftruncate(open->fd, SEGMENT_BYTES), 0);
+	make_keeper(0, 0);
+	CU_ASSERT_EQUAL(sl_keeper_class_bytes(store.keeper, 0), SEGMENT_BYTES);
+	sl_segment_close(open);
+	remove_all();
+}
+
 // Bytes that stderr gets while the keeper looks at its lanes again and again.
 static size_t said_in_turns(uint32_t turn_count)
 {
@@ -359,6 +377,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(the_last_sealed_segment_of_a_live_lane_goes_once_the_next_one_is_settled),
 	SL_TEST(a_segment_whose_successor_cannot_be_flushed_stays_for_good),
 	SL_TEST(a_trimmed_segment_counts_for_what_it_takes),
+	SL_TEST(a_segment_with_holes_that_is_not_sealed_counts_for_its_length),
 	SL_TEST(a_segment_that_cannot_be_removed_is_said_once),
 	SL_TEST(a_drive_that_lets_no_segment_go_does_not_keep_the_others_from_expiring),
 	SL_TEST(age_is_looked_at_lane_by_lane_also_when_one_lets_nothing_go),
