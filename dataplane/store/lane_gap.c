@@ -21,11 +21,12 @@ bool sl_lane_append_run(struct sl_lane *lane, enum sl_run_type type, const void 
 	if (lane->limit - lane->cursor < (ptrdiff_t)run_bytes) {
 		// Events that wait in a ring are older than this moment: the base of a batch that
 		// opens with such a run must not make them younger.
-		uint64_t base_ns = lane->time_last_ns != 0 ? lane->time_last_ns : now_ns;
+		uint64_t base_ns = lane->time_last_ns;
 
-		if (!sl_lane_make_room(lane, run_bytes, base_ns))
+		if (!sl_lane_make_room(lane, run_bytes, now_ns))
 			return false;
-		lane->open_since_ns = now_ns;
+		if (base_ns != 0)
+			lane->time_base_ns = lane->time_last_ns = lane->run_time_base_ns = base_ns;
 	}
 	memcpy(lane->cursor, &header, sizeof(header));
 	memcpy(lane->cursor + sizeof(header), data, bytes);

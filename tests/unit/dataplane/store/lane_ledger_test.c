@@ -162,11 +162,48 @@ static void a_full_segment_has_room_for_the_end(void)
 	sl_fixture_close(&fixture);
 }
 
+// It stands at the lane's last event, and its writes begin now.
+static void a_ledger_that_makes_a_silent_lane_roll_is_written_now(void)
+{
+	const struct sl_batch_header *header, *last = NULL;
+	struct sl_run_ledger one = ledger_of(1);
+	uint64_t now_ns = SL_FIXTURE_START_NS, event_ns;
+	static const char value[30000];
+	struct sl_fixture_walk walk;
+
+	sl_fixture_open(&fixture, &(struct sl_fixture_options){0});
+	while (sl_fixture_append(&fixture, 0, value, sizeof(value), now_ns)) {
+		now_ns += SL_NS_PER_S;
+		settle(now_ns);
+	}
+	event_ns = fixture.lane.time_last_ns;
+	now_ns += 3600 * SL_NS_PER_S;
+	sl_fixture_give_spare(&fixture);
+	CU_ASSERT(sl_lane_post_ledger(&fixture.lane, &one, sizeof(one)));
+	CU_ASSERT(sl_lane_take_ledger(&fixture.lane, now_ns));
+	CU_ASSERT_EQUAL(fixture.lane.segment->number, 2);
+	settle(now_ns + SL_NS_PER_S);
+	CU_ASSERT(fixture.shm.write_ns_max <= SL_NS_PER_S);
+	sl_fixture_walk_init(&walk, &fixture);
+	while (sl_fixture_walk_next(&walk) != NULL)
+		continue;
+	sl_fixture_walk_segment(&walk, 2);
+	while ((header = sl_fixture_walk_next(&walk)) != NULL)
+		last = header;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(last);
+	CU_ASSERT_EQUAL(last->kind, SL_BATCH_EVENTS);
+	CU_ASSERT_EQUAL(last->time_base_ns, event_ns);
+	CU_ASSERT_EQUAL(last->time_last_ns, event_ns);
+	sl_fixture_walk_fini(&walk);
+	sl_fixture_close(&fixture);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_posted_ledger_rides_in_the_open_batch),
 	SL_TEST(a_lane_that_has_failed_takes_none),
 	SL_TEST(a_segment_that_gathers_ledgers_alone_does_not_age),
 	SL_TEST(a_lane_ends_with_the_ledger_that_was_set_and_a_mark),
 	SL_TEST(a_full_segment_has_room_for_the_end),
+	SL_TEST(a_ledger_that_makes_a_silent_lane_roll_is_written_now),
 };
 SL_SUITE(dataplane_store_lane_ledger);
