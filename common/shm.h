@@ -132,8 +132,7 @@ struct sl_shm_lane {
 	uint64_t watermark_number; // last retired in order
 	uint64_t durable_mark;
 	uint64_t segments_rolled;
-	uint64_t unwritten_extents; // 1 while the current segment's blocks are written for the
-				    // first time
+	uint64_t unwritten_extents; // 1 while the next write may be the first on its blocks
 	uint64_t segments_aged; // of those rolled: because of their age
 	// Written by the keeper thread.
 	uint64_t segment_count SL_CACHE_ALIGNED;

@@ -148,6 +148,7 @@ void sl_lane_link_batch(struct sl_lane *lane, struct sl_batch *batch, uint32_t b
 	lane->unretired++;
 	SL_STORE(lane->shm->batch_number, batch->number);
 	SL_STORE(lane->shm->position, lane->position);
+	SL_STORE(lane->shm->unwritten_extents, sl_lane_meets_unwritten(lane));
 	SL_STORE(lane->shm->in_flight, lane->unretired);
 }
 

@@ -52,6 +52,13 @@ bool sl_lane_append_run(struct sl_lane *lane, enum sl_run_type type, const void 
 // may be open.
 void sl_lane_write_ledger(struct sl_lane *lane, uint64_t now_ns);
 
+// Whether the next write may be the first on its blocks.
+static inline bool sl_lane_meets_unwritten(const struct sl_lane *lane)
+{
+	return SL_MIN(lane->position + lane->batch_bytes, lane->segment->file_bytes) >
+		lane->segment->formatted_bytes;
+}
+
 // The batch takes the next number and the next place in the segment; its header says so.
 void sl_lane_link_batch(struct sl_lane *lane, struct sl_batch *batch, uint32_t block_bytes);
 

@@ -51,7 +51,7 @@ void sl_lane_enter_segment(struct sl_lane *lane, struct sl_segment *segment)
 	lane->segment_since_ns = 0;
 	lane->position = 0;
 	SL_STORE(lane->shm->segment, segment->number);
-	SL_STORE(lane->shm->unwritten_extents, segment->formatted_bytes < segment->file_bytes);
+	SL_STORE(lane->shm->unwritten_extents, sl_lane_meets_unwritten(lane));
 	SL_STORE(lane->shm->segments_rolled, lane->shm->segments_rolled + 1);
 }
 

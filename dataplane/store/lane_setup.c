@@ -158,7 +158,7 @@ int sl_lane_begin(struct sl_lane *lane, struct sl_segment *segment,
 	lane->prev_body_crc = chain->prev_body_crc;
 	lane->time_last_ns = chain->time_last_ns;
 	SL_STORE(lane->shm->segment, segment->number);
-	SL_STORE(lane->shm->unwritten_extents, segment->formatted_bytes < segment->file_bytes);
+	SL_STORE(lane->shm->unwritten_extents, sl_lane_meets_unwritten(lane));
 	sl_lane_write_states(lane,
 		chain->position == 0 ? SL_BATCH_CHECKPOINT : SL_BATCH_EPOCH_START,
 		chain->time_last_ns);

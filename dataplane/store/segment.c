@@ -191,6 +191,7 @@ struct sl_segment *sl_segment_open(const char *lane_path, uint64_t number, struc
 		return fail(segment, result);
 	}
 	segment->file_bytes = (uint64_t)status.st_size;
+	segment->formatted_bytes = sl_segment_written_bytes(segment->fd, segment->file_bytes);
 	return segment;
 }
 

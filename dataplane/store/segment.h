@@ -54,8 +54,9 @@ struct sl_segment *sl_segment_recycle(const char *expired_lane_path, uint64_t ex
 int sl_segment_format_step(
 	struct sl_segment *segment, const void *zeros, uint64_t bytes_max, struct sl_err *err);
 
-// Opens an existing segment to go on writing: takes the writer's lock, waiting (and saying once
-// "waiting for I/O of the previous run") while it is held. NULL on failure.
+// Opens an existing segment to go on writing, with formatted_bytes as its file system knows it:
+// takes the writer's lock, waiting (and saying once "waiting for I/O of the previous run") while it
+// is held. NULL on failure.
 struct sl_segment *sl_segment_open(const char *lane_path, uint64_t number, struct sl_err *err);
 
 // Before the footer of a segment that is left though less than half of it was used: gives the room

@@ -325,6 +325,33 @@ static void an_old_segment_is_used_on_while_there_is_no_other(void)
 	sl_fixture_close(&fixture);
 }
 
+// What was written ahead goes so far, and the next write may go beyond.
+static void the_gauge_says_whether_the_next_write_may_be_the_first_on_its_blocks(void)
+{
+	const uint64_t ahead_bytes = SL_MIB;
+	static const char value[30000];
+	struct sl_fixture fixture;
+	uint64_t position;
+
+	sl_fixture_open(&fixture, &(struct sl_fixture_options){0});
+	CU_ASSERT_EQUAL(fixture.shm.unwritten_extents, 1);
+	sl_fixture_give_spare(&fixture);
+	fixture.lane.spare->formatted_bytes = ahead_bytes;
+	while (fixture.lane.segment->number == 1) {
+		CU_ASSERT_FATAL(sl_fixture_append(&fixture, 0, value, sizeof(value), NOW));
+		sl_fixture_settle(&fixture, NOW);
+	}
+	CU_ASSERT_EQUAL(fixture.shm.unwritten_extents, 0);
+	do {
+		position = fixture.shm.position;
+		CU_ASSERT_EQUAL(fixture.shm.unwritten_extents,
+			position + fixture.lane.batch_bytes > ahead_bytes);
+		CU_ASSERT_FATAL(sl_fixture_append(&fixture, 0, value, sizeof(value), NOW));
+		sl_fixture_settle(&fixture, NOW);
+	} while (position < 2 * ahead_bytes);
+	sl_fixture_close(&fixture);
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_segment_opens_with_the_state_that_all_batches_before_it_made),
 	SL_TEST(a_full_segment_goes_to_the_keeper_when_all_its_batches_are_retired),
@@ -337,5 +364,6 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_segment_with_events_is_left_at_its_age_and_the_open_batch_goes_into_it),
 	SL_TEST(a_segment_without_events_is_never_too_old),
 	SL_TEST(an_old_segment_is_used_on_while_there_is_no_other),
+	SL_TEST(the_gauge_says_whether_the_next_write_may_be_the_first_on_its_blocks),
 };
 SL_SUITE(dataplane_store_lane_roll);

@@ -204,11 +204,53 @@ static void a_reader_keeps_a_removed_segment_readable(void)
 	remove_directory();
 }
 
+// Closes it and opens it again, as a next start does.
+static uint64_t written_bytes_at_open(struct sl_segment *segment)
+{
+	struct sl_err err = {0};
+	uint64_t bytes;
+
+	sl_segment_close(segment);
+	segment = sl_segment_open(directory, 1, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(segment);
+	bytes = segment->formatted_bytes;
+	sl_segment_close(segment);
+	return bytes;
+}
+
+static void an_open_knows_how_far_the_blocks_were_written(void)
+{
+	void *zeros = aligned_alloc(SL_BLOCK_BYTES, FILE_BYTES / 4);
+	struct sl_err err = {0};
+	struct sl_segment *segment;
+
+	make_directory();
+	memset(zeros, 0, FILE_BYTES / 4);
+	for (uint64_t bytes = 0; bytes <= FILE_BYTES; bytes += FILE_BYTES / 4) {
+		segment = sl_segment_create(directory, 1, FILE_BYTES, &err);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(segment);
+		while (segment->formatted_bytes < bytes)
+			CU_ASSERT_EQUAL_FATAL(
+				sl_segment_format_step(segment, zeros, FILE_BYTES / 4, &err), 0);
+		CU_ASSERT_EQUAL(written_bytes_at_open(segment), bytes);
+		CU_ASSERT_EQUAL(sl_segment_remove(directory, 1, &err), 0);
+	}
+	// What lies behind a gap does not count: a footer, or a trimmed end.
+	segment = sl_segment_create(directory, 1, FILE_BYTES, &err);
+	CU_ASSERT_EQUAL(pwrite(segment->fd, zeros, SL_BLOCK_BYTES, FILE_BYTES / 2),
+		(ssize_t)SL_BLOCK_BYTES);
+	CU_ASSERT_EQUAL(written_bytes_at_open(segment), 0);
+	CU_ASSERT_EQUAL(sl_segment_remove(directory, 1, &err), 0);
+	free(zeros);
+	remove_directory();
+}
+
 static const struct sl_test tests[] = {
 	SL_TEST(a_newborn_segment_has_its_name_its_length_and_zeros),
 	SL_TEST(a_birth_that_fails_leaves_nothing_behind),
 	SL_TEST(opening_waits_until_the_previous_writer_is_gone),
 	SL_TEST(a_seal_is_found_by_the_list_and_by_readers),
 	SL_TEST(a_reader_keeps_a_removed_segment_readable),
+	SL_TEST(an_open_knows_how_far_the_blocks_were_written),
 };
 SL_SUITE(dataplane_store_segment);
