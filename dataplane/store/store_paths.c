@@ -192,6 +192,9 @@ static int take_copies(struct sl_store *store, struct search *search,
 	return 0;
 }
 
+// More writes than a path that is missing now can have had alone.
+#define GENERATION_JUMP (1ull << 32)
+
 static int check_all_found(struct sl_store *store, struct sl_err *err)
 {
 	for (uint32_t i = 0; i < store->path_count; i++) {
@@ -208,6 +211,9 @@ static int check_all_found(struct sl_store *store, struct sl_err *err)
 		if ((store->meta.header.stale_paths & 1u << i) == 0)
 			store->is_outdated = true;
 	}
+	// What a missing copy says is older than this start: it must not win when it is back.
+	if (store->is_outdated)
+		store->meta.header.generation += GENERATION_JUMP;
 	return 0;
 }
 

@@ -373,97 +373,6 @@ static void moves_are_in_every_copy_before_they_are_used(void)
 	sl_store_fixture_fini(&fixture);
 }
 
-// Reads what there is, and checks that nothing is there twice and that what is left out was jumped.
-static void expect_all_but_jumps(uint32_t jumped_partition_count)
-{
-	struct sl_store_count found[PARTITION_COUNT];
-	struct sl_store_report report = {0};
-	struct sl_store_reader *reader;
-	struct sl_err err = {0};
-	uint32_t jumped_count = 0;
-
-	if (sl_store_reader_open(&reader, fixture.path, &err) != 0 ||
-		sl_store_count(reader, found, NULL, &report, &err) != 0)
-		CU_FAIL_FATAL(err.text);
-	for (uint32_t p = 0; p < PARTITION_COUNT; p++) {
-		jumped_count += found[p].jumped_count > 0;
-		CU_ASSERT_EQUAL(found[p].double_count, 0);
-		CU_ASSERT_EQUAL(found[p].event_count, counts[p]);
-		CU_ASSERT_EQUAL(found[p].event_count,
-			found[p].last_offset + 1 - found[p].first_offset - found[p].jumped_count);
-	}
-	CU_ASSERT_EQUAL(jumped_count, jumped_partition_count);
-	sl_store_reader_close(reader);
-}
-
-static void write_some(uint32_t count)
-{
-	for (uint16_t p = 0; p < PARTITION_COUNT; p++) {
-		sl_store_fixture_write(&fixture, p, count);
-		counts[p] += count;
-	}
-}
-
-static void without_a_path_a_degraded_start_jumps_and_the_path_fits_again_later(void)
-{
-	uint64_t starts[PARTITION_COUNT];
-
-	make_store(2);
-	sl_store_fixture_run(&fixture);
-	write_some(3);
-	sl_store_fixture_stop(&fixture);
-	fixture.config.store.path_count = 1;
-	fixture.config.store.is_degraded = true;
-	sl_store_fixture_run(&fixture);
-	CU_ASSERT_EQUAL(fixture.shm.drives[1].level, SL_DRIVE_MISSING);
-	CU_ASSERT_STRING_EQUAL(fixture.shm.drives[1].path, fixture.other_paths[0]);
-	CU_ASSERT_EQUAL(fixture.shm.lanes[1].state, SL_LANE_MISSING);
-	// Nobody knows what the missing copy says: all of them.
-	for (uint32_t p = 0; p < PARTITION_COUNT; p++) {
-		const struct sl_store_meta_partition *stored = &fixture.store.meta.partitions[p];
-
-		CU_ASSERT_EQUAL(stored->term, SL_TERM_JUMP_STEP);
-		CU_ASSERT_EQUAL(stored->lane, 0);
-		CU_ASSERT(stored->term_start >= SL_OFFSET_JUMP);
-		starts[p] = stored->term_start;
-	}
-	write_some(2);
-	sl_store_fixture_stop(&fixture);
-	// Once more: the missing path has missed nothing that it could know better.
-	sl_store_fixture_run(&fixture);
-	for (uint32_t p = 0; p < PARTITION_COUNT; p++) {
-		CU_ASSERT_EQUAL(fixture.store.meta.partitions[p].term, SL_TERM_JUMP_STEP);
-		CU_ASSERT_EQUAL(fixture.store.meta.partitions[p].term_start, starts[p]);
-		CU_ASSERT_EQUAL(fixture.store.partitions[p].next_offset, starts[p] + 2);
-	}
-	write_some(1);
-	sl_store_fixture_kill(&fixture);
-	// The drive is back: what was on it is read again, half of the partitions move there.
-	fixture.config.store.path_count = 2;
-	sl_store_fixture_run(&fixture);
-	CU_ASSERT_EQUAL(partitions_on(1), 4);
-	CU_ASSERT_EQUAL(fixture.shm.drives[1].level, SL_DRIVE_OK);
-	for (uint32_t p = 0; p < PARTITION_COUNT; p++)
-		CU_ASSERT_EQUAL(fixture.store.partitions[p].next_offset, starts[p] + 3);
-	write_some(4);
-	sl_store_fixture_stop(&fixture);
-	expect_all_but_jumps(PARTITION_COUNT);
-	sl_store_fixture_fini(&fixture);
-}
-
-static void a_degraded_start_without_a_missing_path_is_like_any_other(void)
-{
-	make_store(2);
-	fixture.config.store.is_degraded = true;
-	for (uint32_t round = 0; round < 2; round++) {
-		sl_store_fixture_run(&fixture);
-		write_everywhere();
-		sl_store_fixture_stop(&fixture);
-	}
-	sl_store_fixture_expect_dense(&fixture, counts, PARTITION_COUNT);
-	sl_store_fixture_fini(&fixture);
-}
-
 static const struct sl_test tests[] = {
 	SL_TEST(partitions_of_a_worker_are_spread_over_the_paths_and_stay_there),
 	SL_TEST(a_path_that_is_added_takes_as_many_partitions_as_balance_needs),
@@ -474,7 +383,5 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_first_start_that_fails_takes_all_paths_back),
 	SL_TEST(a_path_whose_first_copy_cannot_be_written_is_not_counted),
 	SL_TEST(moves_are_in_every_copy_before_they_are_used),
-	SL_TEST(without_a_path_a_degraded_start_jumps_and_the_path_fits_again_later),
-	SL_TEST(a_degraded_start_without_a_missing_path_is_like_any_other),
 };
 SL_SUITE(dataplane_store_paths);
