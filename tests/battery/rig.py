@@ -143,6 +143,7 @@ store:
   paths: {store}
   segment_bytes: {segment_bytes}
   in_flight_max: {in_flight_max}
+  ledger_interval_s: {ledger_interval_s}
 {store_extra}memory:
   mbufs: {mbufs}
 """
@@ -151,6 +152,7 @@ DEFAULTS = {
     "partitions": PARTITIONS, "durability": "durable", "batch_bytes": 65536, "linger_us": 1000,
     "retention_bytes": 0, "segment_age_s": 0, "retention_age_s": 0, "keep_source": "false",
     "segment_bytes": SEGMENT_BYTES, "in_flight_max": 8, "mbufs": 16384,
+    "ledger_interval_s": 1,  # a life lasts for seconds
     "store_extra": "",
 }
 

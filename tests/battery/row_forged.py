@@ -26,7 +26,7 @@ class Store:
         self.sent = []
 
     def appliance(self, path=None, **settings):
-        return Appliance(self.rig, self.folder, path or self.path, linger_us=200000, **settings)
+        return Appliance(self.rig, self.folder, path or self.path, linger_us=200000, ledger_interval_s=60, **settings)
 
     def send(self, payloads):
         lines = "".join(payload.hex() + "\n" for payload in payloads)

@@ -76,6 +76,7 @@ class Killed:
     def judge(self):
         contents = oracle.read(self.rig, self.appliance.store, self.folder, self.appliance.paths[1:])
         oracle.judge(contents, self.sent, self.watermarks, self.known)
+        oracle.check_ledgers(self.rig, self.appliance.store, self.appliance.paths[1:])
         return contents
 
 

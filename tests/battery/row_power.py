@@ -106,6 +106,7 @@ def go_on(rig, folder, recorded, cut, paths, is_thorough):
     oracle.judge(contents, recorded.sent, watermarks, recorded.known)
     if not set(contents.payloads()).issuperset(FRESH):
         raise oracle.Wrong("what was stored after the cut is not there")
+    oracle.check_ledgers(rig, paths[0], paths[1:])
 
 
 def check_cut(rig, folder, recorded, cut, image, is_thorough):
