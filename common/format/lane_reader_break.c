@@ -140,8 +140,9 @@ static int at_open_end(struct sl_lane_reader *reader, const char *what, struct s
 	// Only what has its footer expires, and the oldest first: this segment has one by now.
 	if (has_vanished && reader->vanish_count++ < VANISH_COUNT_MAX)
 		return 1;
-	missing_number =
-		reader->is_chained ? reader->last_number + 1 : reader->ahead.number_min - 1;
+	// What is missing of a new lane's first batch may be its body alone.
+	missing_number = reader->is_chained ? reader->last_number + 1
+					    : SL_MAX(reader->ahead.number_min, (uint64_t)2) - 1;
 	if (reader->mark_max < missing_number)
 		return 0;
 	if (reader->is_suspect)

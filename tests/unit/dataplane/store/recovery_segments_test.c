@@ -85,6 +85,23 @@ static void a_first_segment_that_is_half_born_starts_the_lane_anew(void)
 	end_test();
 }
 
+// Of its checkpoint's blocks the first has landed.
+static void a_first_checkpoint_that_is_torn_starts_the_lane_anew(void)
+{
+	static struct sl_partition_state states[200];
+
+	sl_test_store_create(&made, 4);
+	sl_test_segment_open(&made, 0);
+	for (uint16_t i = 0; i < SL_ARRAY_COUNT(states); i++)
+		states[i] = state(i, 0);
+	sl_test_states_write(&made, 0, SL_BATCH_CHECKPOINT, states, SL_ARRAY_COUNT(states));
+	sl_test_segment_flip(&made, 0, 1, SL_BLOCK_BYTES + 200);
+	CU_ASSERT_EQUAL_FATAL(recover(), 0);
+	CU_ASSERT_PTR_NULL(recovery.segment);
+	CU_ASSERT_EQUAL(segment_count(), 0);
+	end_test();
+}
+
 static void a_lane_that_lost_all_by_expiry_uses_no_number_twice(void)
 {
 	make_segment();
@@ -355,6 +372,7 @@ static void a_term_that_starts_in_the_lane_is_found(void)
 
 static const struct sl_test tests[] = {
 	SL_TEST(a_spare_segment_is_removed_and_the_log_goes_on_before_it),
+	SL_TEST(a_first_checkpoint_that_is_torn_starts_the_lane_anew),
 	SL_TEST(a_lane_that_lost_all_by_expiry_uses_no_number_twice),
 	SL_TEST(a_half_born_segment_does_not_count),
 	SL_TEST(a_half_born_segment_whose_first_half_is_durable_is_a_torn_tail),
