@@ -29,6 +29,7 @@ static const struct {
 	[SL_FINDING_FOOTER] = {"footer", REPAIR},
 	[SL_FINDING_INDEX] = {"index", REPAIR ", or remove it: readers do without"},
 	[SL_FINDING_UNSEALED] = {"unsealed", REPAIR " or start the appliance"},
+	[SL_FINDING_HEADLESS] = {"headless", REPAIR ", which puts the file aside"},
 	[SL_FINDING_TORN_TAIL] = {"torn_tail", "nothing: the next start goes on in front of it"},
 	[SL_FINDING_LEFTOVER] = {"leftover", REPAIR " or start the appliance"},
 	[SL_FINDING_CONTRADICTION] = {"contradiction",

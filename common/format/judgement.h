@@ -26,6 +26,7 @@ enum sl_finding_kind {
 	SL_FINDING_FOOTER, // one that does not check, or does not fit its segment
 	SL_FINDING_INDEX, // beside a segment
 	SL_FINDING_UNSEALED, // no footer, and whole
+	SL_FINDING_HEADLESS, // half a checkpoint at the end of the log, and sealed
 	SL_FINDING_TORN_TAIL,
 	SL_FINDING_LEFTOVER, // of an unfinished birth or repair
 	SL_FINDING_CONTRADICTION, // right checksums, wrong content: a writer's error

@@ -228,6 +228,42 @@ static int enter_segment(struct sl_lane_judge *judge)
 	return 0;
 }
 
+static void note_head(struct sl_lane_judge *judge)
+{
+	if (judge->has_whole_head || judge->tally.has_hole) {
+		judge->headless_number = 0;
+	} else if (judge->headless_number == 0 && judge->file->is_sealed) {
+		judge->headless_number = judge->tally.first_number;
+		judge->headless_index = judge->index;
+	}
+}
+
+// Earlier versions sealed a segment when a write of its checkpoint had failed. In front of a whole
+// one that is harmless. At the end of the log it hides where the partitions are, which the segment
+// in front of it knows.
+static void judge_headless(struct sl_lane_judge *judge)
+{
+	bool is_first = judge->headless_index == 0;
+	uint64_t end = judge->last_segment;
+	char path[SL_PATH_BYTES_MAX];
+
+	if (judge->headless_number == 0)
+		return;
+	for (size_t i = judge->headless_index;
+		i < judge->segments.count && judge->segments.numbers[i] <= end; i++) {
+		struct sl_finding *finding = sl_judgement_add(judge->judgement,
+			is_first ? SL_FINDING_CONTRADICTION : SL_FINDING_HEADLESS,
+			is_first ? SL_FINDING_LOSS : SL_FINDING_ROT, judge->config->lane,
+			sl_lane_judge_segment_path(judge, judge->segments.numbers[i], path),
+			"half a checkpoint at the end of the log, where a segment is sealed");
+
+		if (finding != NULL)
+			finding->segment = judge->segments.numbers[i];
+	}
+	judge->last_segment = is_first ? 0 : judge->segments.numbers[judge->headless_index - 1];
+	judge->last_number = judge->headless_number - 1;
+}
+
 static void leave_segment(struct sl_lane_judge *judge)
 {
 	int error;
@@ -247,6 +283,8 @@ static void leave_segment(struct sl_lane_judge *judge)
 		find(judge, SL_FINDING_UNSEALED, SL_FINDING_ROT,
 			sl_segment_file_usable_bytes(judge->file),
 			"it has no footer, but two later segments exist");
+	if (!judge->is_done)
+		note_head(judge);
 	sl_lane_judge_index_close(judge);
 	sl_segment_file_close(judge->file);
 	judge->file = NULL;
@@ -318,6 +356,7 @@ static int judge_lane(struct sl_lane_judge *judge, struct sl_lane_judged *judged
 	judged->is_finished = true;
 	if (result >= 0 && judge->is_done && judge->config->number_max == UINT64_MAX)
 		result = sl_lane_judge_behind(judge);
+	judge_headless(judge);
 	return result < 0 ? result : sl_lane_judge_settle(judge);
 }
 

@@ -43,6 +43,10 @@ struct sl_lane_judge {
 	uint32_t later_count; // segments behind file that count, while that is not sealed; spares
 			      // do not
 	bool has_whole_head; // of the segment at hand
+	// The first sealed segment behind the last whole checkpoint; 0: none. Its place in
+	// segments.
+	uint64_t headless_number; // of its first batch
+	size_t headless_index;
 	bool is_done; // the log has ended, or number_max was seen
 	// The chain so far.
 	bool is_chained;

@@ -36,6 +36,8 @@ static enum remedy remedy_of(const struct sl_finding *finding)
 		if (finding->hole.is_behind)
 			return REMEDY_ASIDE;
 		return finding->hole.is_in_order ? REMEDY_SEGMENT : REMEDY_NONE;
+	case SL_FINDING_HEADLESS:
+		return REMEDY_ASIDE;
 	case SL_FINDING_LENGTH:
 	case SL_FINDING_UNREADABLE:
 		return REMEDY_SEGMENT;

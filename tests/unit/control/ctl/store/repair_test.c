@@ -291,6 +291,28 @@ static void a_checkpoint_is_made_anew_without_a_loss(void)
 	sl_test_store_destroy(&made);
 }
 
+// The segment in front of it knows where the partitions are.
+static void half_a_checkpoint_that_ends_the_log_is_put_aside(void)
+{
+	const struct sl_partition_state half = state(0, 1, 0, 35);
+
+	make_marked_store();
+	sl_test_segment_seal(&made, 0);
+	sl_test_segment_open(&made, 0);
+	sl_test_batch_init(&made.batch, SL_BATCH_CHECKPOINT);
+	sl_test_batch_run(&made.batch, SL_RUN_PARTITION_STATE, 0, 0, &half, sizeof(half));
+	sl_test_batch_write(&made, 0);
+	sl_test_segment_seal(&made, 0);
+	CU_ASSERT(!is_sound());
+	CU_ASSERT_EQUAL(RUN(sl_ctl_store_repair, made.path)->code, SL_CTL_OK);
+	CU_ASSERT(is_sound());
+	CU_ASSERT(exists(".damaged", 4));
+	CU_ASSERT(!exists("", 4));
+	CU_ASSERT_EQUAL(read_all().event_count, ALL_EVENTS);
+	expect_recovery(35, 6);
+	sl_test_store_destroy(&made);
+}
+
 static void a_lost_lane_meta_gets_an_epoch_above_all(void)
 {
 	struct sl_lane_meta meta;
@@ -455,6 +477,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(a_footer_is_written_anew_without_a_loss),
 	SL_TEST(a_new_footer_ends_where_the_next_segment_takes_over),
 	SL_TEST(a_checkpoint_is_made_anew_without_a_loss),
+	SL_TEST(half_a_checkpoint_that_ends_the_log_is_put_aside),
 	SL_TEST(a_lost_lane_meta_gets_an_epoch_above_all),
 	SL_TEST(a_slot_of_store_meta_is_written_anew),
 	SL_TEST(an_index_is_made_anew_with_its_segment),
