@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#define SIM_PARTITION_COUNT_MAX 64
+#define SIM_PARTITION_COUNT_MAX 512
 
 struct sim_inode;
 struct sl_shm_partition;

@@ -19,6 +19,9 @@
 
 #define START_NS (1700000000ull * SL_NS_PER_S)
 
+// Of partitions, in a checkpoint's batch of two blocks.
+#define STATES_IN_TWO_BLOCKS 334
+
 // What the seed draws once.
 struct plan {
 	struct sl_config config;
@@ -28,6 +31,7 @@ struct plan {
 	uint32_t payload_bytes_max;
 	uint32_t life_count;
 	bool is_disk_small;
+	bool is_wide; // so many partitions that a checkpoint takes more than one batch
 };
 
 // ---- the store of this seed
@@ -55,15 +59,17 @@ static void write_config(FILE *file, const struct plan *plan, uint32_t stream_co
 // expiries are frequent.
 static bool make_config(struct plan *plan)
 {
-	uint32_t stream_count = (uint32_t)sim_between(1, 2);
+	uint32_t stream_count = plan->is_wide ? 1 : (uint32_t)sim_between(1, 2);
 	int fd = memfd_create("sim.yaml", 0);
 	FILE *file = fdopen(fd, "w");
-	uint32_t batch_bytes = (uint32_t)sim_between(2, 6) * SL_BLOCK_BYTES;
+	uint32_t batch_bytes = (plan->is_wide ? 2 : (uint32_t)sim_between(2, 6)) * SL_BLOCK_BYTES;
 	struct sl_err err = {0};
 	char path[64];
 	int result;
 
-	plan->partition_count = (uint32_t)sim_between(1, 6) * stream_count;
+	plan->partition_count = plan->is_wide
+		? (uint32_t)sim_between(STATES_IN_TWO_BLOCKS + 1, SIM_PARTITION_COUNT_MAX)
+		: (uint32_t)sim_between(1, 6) * stream_count;
 	write_config(file, plan, stream_count);
 	fflush(file);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -74,7 +80,8 @@ static bool make_config(struct plan *plan)
 		return false;
 	}
 	plan->payload_bytes_max = batch_bytes * 5 / 4;
-	plan->config.store.segment_bytes = batch_bytes * sim_between(4, 30);
+	plan->config.store.segment_bytes =
+		batch_bytes * (plan->is_wide ? sim_between(7, 16) : sim_between(4, 30));
 	for (uint32_t i = 0; i < stream_count; i++)
 		plan->config.classes[i].batch_bytes = batch_bytes;
 	return true;
@@ -95,6 +102,7 @@ static bool draw_plan(struct plan *plan)
 	bool is_durable[SIM_PARTITION_COUNT_MAX] = {false};
 	bool may_expire = sim_chance(400);
 
+	plan->is_wide = sim_chance(80);
 	if (!make_config(plan))
 		return false;
 	plan->config.store.reserve_bytes = plan->config.store.segment_bytes * sim_below(3);
@@ -173,7 +181,7 @@ static void draw_life(struct plan *plan, struct sim_life *life, bool is_last)
 		.config = &plan->now,
 		.partition_count =
 			plan->partition_count / plan->config.stream_count * plan->now.stream_count,
-		.worker_count = (uint32_t)sim_between(1, 3),
+		.worker_count = plan->is_wide && sim_chance(800) ? 1 : (uint32_t)sim_between(1, 3),
 		.event_count = (uint32_t)sim_between(10, 600),
 		.payload_bytes_max = plan->payload_bytes_max,
 		.crash_call = is_last ? 0 : draw_crash_call(),
