@@ -227,6 +227,21 @@ void sl_fixture_seal_closing(struct sl_fixture *fixture)
 	sl_segment_close(segment);
 }
 
+uint64_t sl_fixture_turn_until(
+	struct sl_fixture *fixture, enum sl_breaker_state state, uint64_t now_ns)
+{
+	for (int i = 0; i < 1000 && fixture->breaker.state != state; i++) {
+		if (fixture->lane.closing != NULL)
+			sl_fixture_seal_closing(fixture);
+		if (fixture->lane.spare == NULL)
+			sl_fixture_give_spare(fixture);
+		sl_fixture_turn(fixture, now_ns);
+		now_ns += SL_NS_PER_MS;
+	}
+	CU_ASSERT_EQUAL_FATAL(fixture->breaker.state, state);
+	return now_ns;
+}
+
 uint64_t sl_fixture_mend(struct sl_fixture *fixture, uint64_t now_ns)
 {
 	const struct sl_lane *lane = &fixture->lane;

@@ -76,6 +76,11 @@ void sl_fixture_settle(struct sl_fixture *fixture, uint64_t now_ns);
 void sl_fixture_give_spare(struct sl_fixture *fixture);
 void sl_fixture_seal_closing(struct sl_fixture *fixture); // or removes it, when it is void
 
+// Turns with both of them, time going on by a millisecond each, until the breaker is in that state,
+// a thousand at most. Returns the time then.
+uint64_t sl_fixture_turn_until(
+	struct sl_fixture *fixture, enum sl_breaker_state state, uint64_t now_ns);
+
 // Turns with both of them, time going on by a millisecond each, until the lane is whole (nothing
 // under way, not halted) or has failed; a thousand at most. Returns the time.
 uint64_t sl_fixture_mend(struct sl_fixture *fixture, uint64_t now_ns);

@@ -105,20 +105,6 @@ static void fail_last(struct sl_fixture *fixture, uint64_t now_ns)
 	CU_ASSERT_FATAL(fixture->lane.is_halted);
 }
 
-static uint64_t turn_until_half_open(struct sl_fixture *fixture, uint64_t now_ns)
-{
-	for (int i = 0; i < 1000 && fixture->breaker.state != SL_BREAKER_HALF_OPEN; i++) {
-		if (fixture->lane.closing != NULL)
-			sl_fixture_seal_closing(fixture);
-		if (fixture->lane.spare == NULL)
-			sl_fixture_give_spare(fixture);
-		sl_fixture_turn(fixture, now_ns);
-		now_ns += SL_NS_PER_MS;
-	}
-	CU_ASSERT_EQUAL_FATAL(fixture->breaker.state, SL_BREAKER_HALF_OPEN);
-	return now_ns;
-}
-
 // Other lanes of the drive wait for the probe's outcome.
 static void a_probe_that_fails_beside_a_failed_flush_opens_the_breaker(void)
 {
@@ -131,7 +117,7 @@ static void a_probe_that_fails_beside_a_failed_flush_opens_the_breaker(void)
 			.fault = {.eio_number = 1, .eio_count = UINT64_MAX}});
 	CU_ASSERT_FATAL(append(&fixture, 0, NOW));
 	sl_lane_seal(&fixture.lane, NOW);
-	now_ns = turn_until_half_open(&fixture, NOW);
+	now_ns = sl_fixture_turn_until(&fixture, SL_BREAKER_HALF_OPEN, NOW);
 	SL_STORE_RELEASE(fixture.lane.seal_error, -EIO);
 	fixture.lane.may_leave = true;
 	sl_fixture_turn(&fixture, now_ns);

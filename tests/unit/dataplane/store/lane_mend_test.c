@@ -239,21 +239,6 @@ static void the_lane_tries_again_with_growing_pauses_and_new_segments(void)
 	sl_fixture_close(&fixture);
 }
 
-// Turns until the breaker's state is state, a thousand milliseconds at most.
-static uint64_t turn_until(struct sl_fixture *fixture, enum sl_breaker_state state, uint64_t now_ns)
-{
-	for (int i = 0; i < 1000 && fixture->breaker.state != state; i++) {
-		if (fixture->lane.closing != NULL)
-			sl_fixture_seal_closing(fixture);
-		if (fixture->lane.spare == NULL)
-			sl_fixture_give_spare(fixture);
-		sl_fixture_turn(fixture, now_ns);
-		now_ns += SL_NS_PER_MS;
-	}
-	CU_ASSERT_EQUAL_FATAL(fixture->breaker.state, state);
-	return now_ns;
-}
-
 static void behind_the_limit_the_breaker_opens_and_one_probe_at_a_time_closes_it(void)
 {
 	struct sl_fixture fixture;
@@ -264,7 +249,7 @@ static void behind_the_limit_the_breaker_opens_and_one_probe_at_a_time_closes_it
 			.retry_limit = 2,
 			.sync = true});
 	seal_batches(&fixture, 4);
-	now_ns = turn_until(&fixture, SL_BREAKER_OPEN, NOW);
+	now_ns = sl_fixture_turn_until(&fixture, SL_BREAKER_OPEN, NOW);
 	sl_fixture_turn(&fixture, now_ns);
 	CU_ASSERT_EQUAL(fixture.shm.state, SL_LANE_HALTED);
 	CU_ASSERT_EQUAL(fixture.shm.breaker, SL_BREAKER_OPEN);
@@ -274,7 +259,7 @@ static void behind_the_limit_the_breaker_opens_and_one_probe_at_a_time_closes_it
 		continue;
 	CU_ASSERT_EQUAL(fixture.counters.drops[SL_DROP_DRIVE_FAILED], 1);
 	appended_count = fixture.counters.appended;
-	now_ns = turn_until(&fixture, SL_BREAKER_HALF_OPEN, now_ns);
+	now_ns = sl_fixture_turn_until(&fixture, SL_BREAKER_HALF_OPEN, now_ns);
 	// The probe is under way alone, whatever else waits.
 	CU_ASSERT_EQUAL(fixture.lane.under_way, 1);
 	CU_ASSERT(fixture.lane.unretired > 1);
@@ -392,7 +377,7 @@ static void the_drain_ends_what_waits_for_its_drive_and_counts_it(void)
 			.sync = true, .fault = {.eio_number = 2, .eio_count = UINT64_MAX}});
 	seal_batches(&fixture, 3);
 	append(&fixture, 0, NOW);
-	now_ns = turn_until(&fixture, SL_BREAKER_OPEN, NOW);
+	now_ns = sl_fixture_turn_until(&fixture, SL_BREAKER_OPEN, NOW);
 	sl_fixture_turn(&fixture, now_ns);
 	sl_lane_stop_waiting(&fixture.lane);
 	CU_ASSERT(fixture.lane.failed);

@@ -3,7 +3,6 @@
 #include "rehome_fixture.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 // ---- drives
 
@@ -80,18 +79,11 @@ static void when_both_fail_on_the_way_the_drain_counts_all_of_it(void)
 // A directory in its place: it can neither be read nor written.
 static void block_meta(uint32_t path_index, bool is_blocked)
 {
-	char path[128], aside[144];
+	char path[128];
 
 	snprintf(path, sizeof(path), "%s/" SL_STORE_META_NAME,
 		fixture.config.store.paths[path_index]);
-	snprintf(aside, sizeof(aside), "%s.aside", path);
-	if (is_blocked) {
-		CU_ASSERT_EQUAL_FATAL(rename(path, aside), 0);
-		CU_ASSERT_EQUAL_FATAL(mkdir(path, 0750), 0);
-	} else {
-		CU_ASSERT_EQUAL_FATAL(rmdir(path), 0);
-		CU_ASSERT_EQUAL_FATAL(rename(aside, path), 0);
-	}
+	sl_store_fixture_block(path, is_blocked);
 }
 
 static void while_store_meta_cannot_be_written_they_go_nowhere(void)

@@ -2,10 +2,6 @@
 // Lanes that cannot enter a next segment, for want of room or because what is in front of it cannot
 // be closed; and those that have left for it.
 #include "rehome_fixture.h"
-
-#include <stdio.h>
-#include <sys/stat.h>
-
 // ---- room
 
 static char kept_paths[2][SL_PATH_BYTES_MAX];
@@ -107,17 +103,10 @@ static void when_there_is_room_again_the_partitions_stay(void)
 static void block_removal(uint32_t index, bool is_blocked)
 {
 	const char *lane_path = fixture.store.keeper->lanes[index].config.path;
-	char path[SL_PATH_BYTES_MAX], aside[SL_PATH_BYTES_MAX + 8];
+	char path[SL_PATH_BYTES_MAX];
 
 	CU_ASSERT_EQUAL_FATAL(sl_segment_path(path, lane_path, 2, NULL), 0);
-	snprintf(aside, sizeof(aside), "%s.aside", path);
-	if (is_blocked) {
-		CU_ASSERT_EQUAL_FATAL(rename(path, aside), 0);
-		CU_ASSERT_EQUAL_FATAL(mkdir(path, 0750), 0);
-	} else {
-		CU_ASSERT_EQUAL_FATAL(rmdir(path), 0);
-		CU_ASSERT_EQUAL_FATAL(rename(aside, path), 0);
-	}
+	sl_store_fixture_block(path, is_blocked);
 }
 
 // A write fails, and the first one of the next segment, which is void then.

@@ -4,8 +4,11 @@
 #include "store/io_sync.h"
 #include "suite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 void sl_store_fixture_init(struct sl_store_fixture *fixture)
 {
@@ -144,6 +147,20 @@ void sl_store_fixture_close(struct sl_store_fixture *fixture)
 	free(fixture->shm.drives);
 	memset(&fixture->shm, 0, sizeof(fixture->shm));
 	fixture->is_open = false;
+}
+
+void sl_store_fixture_block(const char *path, bool is_blocked)
+{
+	char aside[SL_PATH_BYTES_MAX + 8];
+
+	snprintf(aside, sizeof(aside), "%s.aside", path);
+	if (is_blocked) {
+		CU_ASSERT_EQUAL_FATAL(rename(path, aside), 0);
+		CU_ASSERT_EQUAL_FATAL(mkdir(path, 0750), 0);
+	} else {
+		CU_ASSERT_EQUAL_FATAL(rmdir(path), 0);
+		CU_ASSERT_EQUAL_FATAL(rename(aside, path), 0);
+	}
 }
 
 void sl_store_fixture_kill(struct sl_store_fixture *fixture)

@@ -46,6 +46,9 @@ void sl_store_fixture_end(struct sl_store_fixture *fixture);
 void sl_store_fixture_stop(struct sl_store_fixture *fixture);
 // After a start that has failed; what it has made is taken back.
 void sl_store_fixture_close(struct sl_store_fixture *fixture);
+// Puts a directory in the place of a file, which then can be neither read nor written nor unlinked;
+// or puts the file back.
+void sl_store_fixture_block(const char *path, bool is_blocked);
 // As a kill does: files closed, nothing said.
 void sl_store_fixture_kill(struct sl_store_fixture *fixture);
 
