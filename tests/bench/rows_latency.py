@@ -30,7 +30,7 @@ def receive_to_durable(bench):
         trials = [measure(bench, setup, load, f"latency_{name}") for _ in range(bench.scale.latency_trials)]
         found = [trial.report["stats"]["latency"] for trial in trials]
         lost = sum(trial.lost for trial in trials)
-        slow = [f"{trial.rate / 1e6:.2f} M events/s came, not {load.rate / 1e6:.2f}" for trial in trials
+        slow = [f"{100 * trial.rate / load.rate:.1f} % of the rate came" for trial in trials
                 if not trial.rate_held]
         note = join_notes([base, *slow, f"{lost} of {sum(trial.sent for trial in trials)} events lost" if lost else "",
                            *(trial.disturbed for trial in trials)])
