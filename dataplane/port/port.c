@@ -102,11 +102,40 @@ static int set_queues_up(const struct sl_port *port, uint16_t tx_queue_count,
 	return 0;
 }
 
+static uint64_t judged_by(const struct sl_xdp *xdp)
+{
+	struct sl_xdp_verdicts verdicts;
+
+	if (sl_xdp_read_verdicts(xdp, &verdicts) != 0)
+		return 0;
+	return verdicts.redirect + verdicts.pass + verdicts.pass_off + verdicts.pass_no_socket;
+}
+
+// The kernel's counters as of the program's first frame, for both count on from there: what it has
+// judged by now (the neighbours of a fresh interface talk at once) is taken back. Between two equal
+// counts of verdicts nothing came; where something always comes, a few frames more are the
+// kernel's.
+static int read_interface_base(struct sl_port *port)
+{
+	struct sl_interface_counters counters;
+	uint64_t before, after = judged_by(port->xdp);
+	int tries = 100;
+
+	do {
+		before = after;
+		int rc = sl_interface_read_counters(port->interface, &counters);
+		if (rc != 0)
+			return rc;
+		after = judged_by(port->xdp);
+	} while (after != before && --tries > 0);
+	port->interface_rx_packets_base = counters.rx_packets - before;
+	port->interface_rx_dropped_base = counters.rx_dropped;
+	return 0;
+}
+
 // After the driver has attached our program and made its sockets.
 static int open_xdp(struct sl_port *port, const struct sl_xsk_set *before, struct sl_err *err)
 {
-	struct sl_interface_counters counters;
-
 	port->xdp = sl_xdp_open(port->interface, err);
 	if (port->xdp == NULL)
 		return sl_err_prefix(
@@ -121,12 +150,8 @@ static int open_xdp(struct sl_port *port, const struct sl_xsk_set *before, struc
 			"an idle RX lcore could sleep: use a kernel from 5.11 on with "
 			"CONFIG_NET_RX_BUSY_POLL, and run as root",
 			port->config->line, port->config->device);
-	int rc = sl_interface_read_counters(port->interface, &counters);
-	if (rc != 0)
-		return fail(port, err, rc, "read the interface's counters");
-	port->interface_rx_packets_base = counters.rx_packets;
-	port->interface_rx_dropped_base = counters.rx_dropped;
-	return 0;
+	int rc = read_interface_base(port);
+	return rc == 0 ? 0 : fail(port, err, rc, "read the interface's counters");
 }
 
 // Fills name, interface and port_id.

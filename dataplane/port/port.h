@@ -25,7 +25,7 @@ struct sl_port {
 	char interface[32]; // kernel interface of af_xdp, or ""
 	struct sl_xdp *xdp; // af_xdp: our XDP program on it, else NULL
 	struct sl_xsk_stats *xsk_stats; // af_xdp: the sockets' own counters, else NULL
-	uint64_t interface_rx_packets_base, interface_rx_dropped_base; // when it was opened
+	uint64_t interface_rx_packets_base, interface_rx_dropped_base; // when XDP was attached
 };
 
 // Before rte_eal_init: writes the "--vdev=..." or "--allow=..." argument that brings the device up
