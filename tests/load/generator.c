@@ -183,7 +183,8 @@ int sl_generator_run(struct sl_generator *generator, const volatile sig_atomic_t
 	int rc = 0;
 
 	*result = (struct sl_generator_result){0};
-	sl_pacer_init(&result->pacer, config->rate, config->burst_count, start_ns);
+	sl_pacer_init(
+		&result->pacer, config->rate, config->burst_count, config->catch_up_ns, start_ns);
 	while (rc == 0 && !is_over(config, generator->sent_count, start_ns, now_ns)) {
 		uint32_t count = sl_pacer_due(&result->pacer, now_ns);
 

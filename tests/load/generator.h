@@ -17,6 +17,7 @@ struct sl_generator_config {
 	struct sl_payload_config payload;
 	uint64_t rate; // events a second; 0: flat out
 	uint32_t burst_count; // 0: the pacer's choice
+	uint64_t catch_up_ns; // of what a stall held up, goes at once
 	uint64_t count; // 0: until duration_ns or stop
 	uint64_t duration_ns; // 0: until count or stop
 	bool spin; // wait without sleeping: rates of devices

@@ -8,7 +8,8 @@ static uint64_t distance(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
-void sl_pacer_init(struct sl_pacer *pacer, uint64_t rate, uint32_t burst_count, uint64_t now_ns)
+void sl_pacer_init(struct sl_pacer *pacer, uint64_t rate, uint32_t burst_count,
+	uint64_t catch_up_ns, uint64_t now_ns)
 {
 	uint64_t burst = burst_count;
 
@@ -19,6 +20,7 @@ void sl_pacer_init(struct sl_pacer *pacer, uint64_t rate, uint32_t burst_count, 
 		.burst_count = (uint32_t)SL_MIN(SL_MAX(burst, 1), SL_PACER_BURST_COUNT_MAX),
 		.start_ns = now_ns,
 		.second_start_ns = now_ns,
+		.catch_up_ns = catch_up_ns,
 		.worst_sent_count = rate,
 	};
 }
@@ -40,8 +42,8 @@ uint32_t sl_pacer_due(struct sl_pacer *pacer, uint64_t now_ns)
 		return pacer->burst_count;
 	if (now_ns < next_ns)
 		return 0;
-	if (now_ns - next_ns > SL_PACER_LAG_NS_MAX) {
-		uint64_t forgiven_ns = now_ns - next_ns - SL_PACER_LAG_NS_MAX;
+	if (now_ns - next_ns > pacer->catch_up_ns) {
+		uint64_t forgiven_ns = now_ns - next_ns - pacer->catch_up_ns;
 
 		pacer->start_ns += forgiven_ns;
 		pacer->forgiven_ns += forgiven_ns;

@@ -56,6 +56,11 @@ static const struct sl_option options[] = {
 		.argument = "N",
 		.help = "events that go at once",
 		.default_text = "half a millisecond of the rate; with --device at most 64"},
+	{.name = "catch-up",
+		.argument = "MS",
+		.help = "of what a stall of the sender held up, send so much at once; the rest is "
+			"forgiven, and said",
+		.default_text = "5"},
 	{.name = "run-id",
 		.argument = "N",
 		.help = "0 to 16777215, in every event",

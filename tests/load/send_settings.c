@@ -11,6 +11,7 @@
 #define SOURCE_PORT_DEFAULT 10000u
 // Events: what a device takes at once, so that a rate is even down to microseconds.
 #define DEVICE_BURST_COUNT 64u
+#define CATCH_UP_MS_MAX 60000u
 
 static int take_duration(const char *value, uint64_t *duration_ns, struct sl_err *err)
 {
@@ -156,6 +157,11 @@ static int take_option(
 	} else if (strcmp(name, "burst") == 0) {
 		return take_number(
 			value, 1, SL_PACER_BURST_COUNT_MAX, &settings->generator.burst_count, err);
+	} else if (strcmp(name, "catch-up") == 0) {
+		rc = sl_option_number(
+			value, 0, CATCH_UP_MS_MAX, &settings->generator.catch_up_ns, err);
+		settings->generator.catch_up_ns *= SL_NS_PER_MS;
+		return rc;
 	} else {
 		return take_payload_option(settings, name, value, err);
 	}
@@ -253,7 +259,10 @@ int sl_send_settings_parse(struct sl_send_settings *settings, int argc, char **a
 {
 	struct sl_err err = {0};
 
-	*settings = (struct sl_send_settings){.transport = {.gso = true}};
+	*settings = (struct sl_send_settings){
+		.transport = {.gso = true},
+		.generator = {.catch_up_ns = SL_PACER_CATCH_UP_NS},
+	};
 	int rc = sl_options_parse(&sl_blast_send_command, &argc, &argv, take_option, settings);
 	if (rc != SL_OPTIONS_GO_ON)
 		return rc;

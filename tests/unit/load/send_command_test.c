@@ -118,6 +118,8 @@ static void wrong_options_are_refused_by_name(void)
 		{{"send", "--to", "127.0.0.1:1", "--size", "17"}, SL_EXIT_USAGE, "--size 17"},
 		{{"send", "--to", "127.0.0.1:1", "--rate", "x"}, SL_EXIT_USAGE,
 			"--rate: value 'x'"},
+		{{"send", "--to", "127.0.0.1:1", "--catch-up", "60001"}, SL_EXIT_USAGE,
+			"--catch-up: value '60001'"},
 		{{"send", "--to", "127.0.0.1:1", "--imix", "simple"}, SL_EXIT_USAGE,
 			"--imix goes with --device"},
 		{{"send", "--to", "127.0.0.1:1", "--replay", "x.pcap"}, SL_EXIT_USAGE,
