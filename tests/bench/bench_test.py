@@ -20,6 +20,7 @@ import rows_recovery
 import rows_store
 import trial
 from appliance import configure
+from load import Load
 from processes import Failed
 from row import Skipped, make_row
 from rows import GROUPS, MEASURES, Measure
@@ -120,14 +121,17 @@ class SearchTest(unittest.TestCase):
 class NonDropTest(unittest.TestCase):
     """A machine that stores what is offered up to a limit, and loses the rest."""
 
-    def rows(self, limit, lost_beyond=0.005, waits=False, disturbed=0):
-        """disturbed: so many tries, the first ones, lose what is lost beyond the limit."""
-        scale = types.SimpleNamespace(ndr_tries=3, ndr_steps=6, loss_steps=4, repeats=2)
-        machine = types.SimpleNamespace(scale=scale, say=lambda _text: None, value_of=lambda _name: 1000.0,
-                                        note_trial=lambda *_: None, repeated=0)
-        tried = []
+    def rows(self, limit, lost_beyond=0.005, waits=False, disturbed=0, flat_out=lambda _count: 1000):
+        """disturbed: so many tries, the first ones, lose what is lost beyond the limit. flat_out: what the
+        machine takes, by how often it was asked. Returns the rows and the rates tried."""
+        scale = types.SimpleNamespace(ndr_tries=3, ndr_steps=6, loss_steps=4, repeats=2, reference_seconds=5)
+        machine = types.SimpleNamespace(scale=scale, say=lambda _text: None, note_trial=lambda *_: None, repeated=0)
+        tried, asked = [], []
 
-        def attempt(_bench, _setup, load, lost_share_max):
+        def attempt(_bench, _setup, load, lost_share_max=None):
+            if load.rate == 0:
+                asked.append(load.seconds)
+                return types.SimpleNamespace(rate=flat_out(len(asked)))
             tried.append(load.rate)
             why = "stolen" if len(tried) <= disturbed else ""
             lost = lost_beyond * load.rate if load.rate > limit or why else 0
@@ -139,7 +143,7 @@ class NonDropTest(unittest.TestCase):
         kept = rows_capacity.attempt, rows_capacity.make_setup, rows_capacity.make_load
         rows_capacity.attempt = attempt
         rows_capacity.make_setup = lambda *_: None
-        rows_capacity.make_load = lambda _bench, _setup, _size, rate: types.SimpleNamespace(rate=rate)
+        rows_capacity.make_load = lambda _bench, _setup, _size, rate=0: Load(rate=rate)
         try:
             return rows_capacity.non_drop_rate(machine, "64", 64), tried
         finally:
@@ -163,6 +167,16 @@ class NonDropTest(unittest.TestCase):
     def test_a_generator_that_had_to_wait_is_no_proof(self):
         (ndr, _loss), _ = self.rows(2000, waits=True)
         self.assertLessEqual(ndr["value"], 980)
+
+    def test_a_rate_is_held_against_what_the_machine_took_around_it(self):
+        (ndr, _loss), tried = self.rows(2000, flat_out=lambda count: 1000 if count == 1 else 600)
+        self.assertEqual(tried[0], 1000)
+        self.assertEqual((ndr["value"], ndr["reference_value"], ndr["ratio"]), (1000, 800, 1.25))
+
+    def test_where_nothing_was_lost_no_rate_that_loses_is_looked_for(self):
+        (ndr, loss), tried = self.rows(2000, waits=True)
+        self.assertEqual(loss["value"], ndr["value"])
+        self.assertEqual(tried.count(1000), 3)
 
     def test_only_a_try_that_loses_little_is_repeated(self):
         self.assertEqual(self.rows(700, lost_beyond=0.5)[1].count(1000), 2)  # once for each of both searches

@@ -107,21 +107,24 @@ def capacity_partitions(bench, partitions, zipf=0.0):
 
 
 class _Search:
-    """Tries of one size at rates, and the best of those that held."""
+    """Tries of one size at shares of what the same machine takes flat out in the same half minute: on a shared
+    one that changes by a third within minutes."""
 
     def __init__(self, bench, name, setup, size):
         self.bench, self.name, self.setup, self.size = bench, name, setup, size
-        self.held = {}  # rate asked for: rate stored
+        self.held = {}  # share: (rate stored, rates flat out right before and behind it)
+        self.lost_some = False  # in any try
 
     def passes(self, lost_share_max):
-        """A test of a rate: the best of some trials counts, beside a few that were disturbed. One that
+        """A test of a share: the best of some trials counts, beside a few that were disturbed. One that
         loses ten times as much as the worst that is looked for, undisturbed, is the last."""
-        def test(rate):
+        def test(share):
             tries, repeats = self.bench.scale.ndr_tries, self.bench.scale.repeats
             while tries:
-                trial = self._try(rate)
-                if self._holds(trial, rate, lost_share_max):
-                    self.held[rate] = trial.rate
+                flat_out = self._flat_out()
+                trial = self._try(share, flat_out)
+                if self._holds(trial, share * flat_out, lost_share_max):
+                    self.held[share] = trial.rate, (flat_out, self._flat_out())
                     return True
                 if trial.disturbed and repeats:
                     repeats -= 1
@@ -134,6 +137,10 @@ class _Search:
             return False
         return test
 
+    def found(self, *shares):
+        """The best of what was held at these: (rate stored, rates flat out)."""
+        return max((self.held[share] for share in shares if share in self.held), default=(0.0, ()))
+
     @staticmethod
     def _holds(trial, rate, lost_share_max):
         if isinstance(trial, TooLossy) or trial.lost > lost_share_max * trial.sent:
@@ -141,27 +148,36 @@ class _Search:
         # Slower than asked for is a generator that had to wait for room.
         return trial.rate >= RATE_SHARE_MIN * rate
 
-    def _try(self, rate):
-        load = make_load(self.bench, self.setup, self.size, rate=int(rate))
+    def _flat_out(self):
+        load = make_load(self.bench, self.setup, self.size)
+        load = dataclasses.replace(load, seconds=min(load.seconds, self.bench.scale.reference_seconds))
+        return attempt(self.bench, self.setup, load).rate
+
+    def _try(self, share, flat_out):
+        rate = int(share * flat_out)
+        load = make_load(self.bench, self.setup, self.size, rate=rate)
         trial = attempt(self.bench, self.setup, load, lost_share_max=10 * LOSS_SHARE_MAX)
+        self.lost_some |= trial.lost > 0
+        asked = f"{rate / 1e6:.3f} M events/s, {share:.3f} of flat out"
         if isinstance(trial, TooLossy):
-            self.bench.say(f"  {self.name}: {rate / 1e6:.3f} M events/s: {trial.lost} of {trial.sent} lost")
+            self.bench.say(f"  {self.name}: at {asked}: {trial.lost} of {trial.sent} lost")
         else:
-            self.bench.note_trial(self.name, trial)
+            self.bench.note_trial(f"{self.name} at {asked}", trial)
         return trial
 
 
 def non_drop_rate(bench, suffix, size):
     """The highest rate without a lost event, and the highest that loses one in a thousand."""
     name, setup = f"ndr_{suffix}", make_setup(bench, size)
-    flat_out = bench.value_of(f"capacity_{suffix}")
-    if flat_out is None:
-        flat_out = measure(bench, setup, make_load(bench, setup, size), name).rate
     search = _Search(bench, name, setup, size)
-    ndr = highest_passing(0, flat_out, search.passes(0), bench.scale.ndr_steps)
-    loss = highest_passing(ndr, flat_out, search.passes(LOSS_SHARE_MAX), bench.scale.loss_steps)
+    ndr = highest_passing(0, 1, search.passes(0), bench.scale.ndr_steps)
+    # Where no try has lost anything, more could only not come.
+    loss = highest_passing(ndr, 1, search.passes(LOSS_SHARE_MAX), bench.scale.loss_steps) if search.lost_some else ndr
     steps = (f"found within {100 / 2 ** bench.scale.ndr_steps:.1f} % of flat out" if ndr else
              "no rate that was tried was stored whole")
-    return [make_row(name, [search.held.get(ndr, ndr)], "events/s", "flat out", [flat_out], steps),
-            make_row(f"loss_0.1_percent_{suffix}", [max(search.held.get(loss, loss), search.held.get(ndr, ndr))],
-                     "events/s", "flat out", [flat_out])]
+    rows = []
+    for row, (rate, flat_out), note in ((name, search.found(ndr), steps),
+                                        (f"loss_0.1_percent_{suffix}", search.found(ndr, loss), "")):
+        rows.append(make_row(row, [rate], "events/s", "flat out, right before and after" if flat_out else "",
+                             flat_out, note))
+    return rows
