@@ -90,6 +90,10 @@ static int parse_one(const char *word)
 		io->eio_lands = true;
 		return 0;
 	}
+	if (strcmp(word, "write=reverse") == 0) {
+		io->reverse = true;
+		return 0;
+	}
 	return parse_point(word);
 }
 
@@ -105,7 +109,7 @@ int sl_fault_parse(const char *spec, struct sl_err *err)
 		word = strtok_r(NULL, ",", &rest)) {
 		if (parse_one(word) != 0)
 			result = sl_err_set(err, -EINVAL,
-				"--fault: unknown fault '%s'; known are lose=ring|batch|completion, write=eio|lands|full|short|eagain|hang@N, write=eio|lands|full@N+COUNT, flush=skip, names=skip, epoch=reuse, watermark=hasty, roll=lose, term=keep, rehome=keep, bookmark=trust, epoch=skip and die=POINT@N",
+				"--fault: unknown fault '%s'; known are lose=ring|batch|completion, write=eio|lands|full|short|eagain|hang@N, write=eio|lands|full@N+COUNT, write=reverse, flush=skip, names=skip, epoch=reuse, watermark=hasty, roll=lose, term=keep, rehome=keep, bookmark=trust, epoch=skip and die=POINT@N",
 				word);
 	}
 	free(copy);

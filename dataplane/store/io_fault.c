@@ -2,6 +2,7 @@
 #include "store/io_fault.h"
 
 #include "format/log_format.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +24,11 @@ struct io_fault {
 	// Written, and to come back with -EIO.
 	struct sl_io_request *landed[SPOILED_COUNT_MAX];
 	uint32_t landed_count;
+	// Come back from the real one, and not handed over yet.
+	struct sl_io_request *held[SPOILED_COUNT_MAX];
+	uint32_t held_count;
+	uint64_t under_way_count; // with the real one
+	uint64_t overtaken_count; // handed over behind a later one
 };
 
 static int spoil(struct io_fault *io_fault, struct sl_io_request *request, int result)
@@ -74,6 +80,8 @@ static int fault_queue(struct sl_io *io, struct sl_io_request *request)
 		request->bytes = SL_BLOCK_BYTES;
 	}
 	result = io_fault->inner->ops->queue(io_fault->inner, request);
+	if (result == 0)
+		io_fault->under_way_count++;
 	if (result != 0 && io_fault->cut == request) {
 		request->bytes = io_fault->cut_bytes;
 		io_fault->cut = NULL;
@@ -95,14 +103,28 @@ static int fault_submit(struct sl_io *io)
 	return io_fault->inner->ops->submit(io_fault->inner);
 }
 
-static void reverse(struct sl_io_request **done, uint32_t count)
+static uint32_t reap_inner(
+	struct io_fault *io_fault, struct sl_io_request **done, uint32_t count_max)
 {
-	for (uint32_t i = 0; i < count / 2; i++) {
-		struct sl_io_request *first = done[i];
+	uint32_t count = io_fault->inner->ops->reap(io_fault->inner, done, count_max);
 
-		done[i] = done[count - 1 - i];
-		done[count - 1 - i] = first;
-	}
+	io_fault->under_way_count -= count;
+	return count;
+}
+
+static uint32_t reap_reversed(
+	struct io_fault *io_fault, struct sl_io_request **done, uint32_t count_max)
+{
+	uint32_t count = 0;
+
+	io_fault->held_count += reap_inner(io_fault, io_fault->held + io_fault->held_count,
+		SPOILED_COUNT_MAX - io_fault->held_count);
+	if (io_fault->held_count < 2 && io_fault->under_way_count > 0)
+		return 0;
+	while (io_fault->held_count > 0 && count < count_max)
+		done[count++] = io_fault->held[--io_fault->held_count];
+	io_fault->overtaken_count += count > 0 ? count - 1 : 0;
+	return count;
 }
 
 static uint32_t fault_reap(struct sl_io *io, struct sl_io_request **done, uint32_t count_max)
@@ -112,7 +134,8 @@ static uint32_t fault_reap(struct sl_io *io, struct sl_io_request **done, uint32
 
 	while (io_fault->spoiled_count > 0 && count < count_max)
 		done[count++] = io_fault->spoiled[--io_fault->spoiled_count];
-	count += io_fault->inner->ops->reap(io_fault->inner, done + count, count_max - count);
+	count += io_fault->fault.reverse ? reap_reversed(io_fault, done + count, count_max - count)
+					 : reap_inner(io_fault, done + count, count_max - count);
 	for (uint32_t i = 0; i < count; i++) {
 		spoil_landed(io_fault, done[i]);
 		if (done[i] == io_fault->cut) {
@@ -120,8 +143,6 @@ static uint32_t fault_reap(struct sl_io *io, struct sl_io_request **done, uint32
 			io_fault->cut = NULL;
 		}
 	}
-	if (io_fault->fault.reverse)
-		reverse(done, count);
 	return count;
 }
 
@@ -129,6 +150,9 @@ static void fault_destroy(struct sl_io *io)
 {
 	struct io_fault *io_fault = (struct io_fault *)io;
 
+	if (io_fault->fault.reverse)
+		sl_log_notice("fault", "%lu writes came back behind a later one",
+			io_fault->overtaken_count);
 	io_fault->inner->ops->destroy(io_fault->inner);
 	free(io_fault);
 }

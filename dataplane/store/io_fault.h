@@ -17,7 +17,7 @@ struct sl_io_fault {
 	uint64_t full_number; // is not written; completes with -ENOSPC
 	uint64_t full_count; // so do those behind it, this many in all; 0: one
 	uint64_t hang_number; // this and all later ones never complete
-	bool reverse; // hands completions of one reap over in reverse order
+	bool reverse; // the last comes first; a lone one waits while others are under way
 };
 
 // Takes ownership of inner. NULL with errno when out of memory; then inner is destroyed.

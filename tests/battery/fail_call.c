@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // LD_PRELOAD: one call of a kind fails, the n-th, and no other; all are counted. Only calls that
 // the program's own file makes: those of its libraries (EAL's own start, libuv, jansson, liburing,
-// the C library) go through uncounted. Thread rule: any thread; counts are atomic.
+// the C library) go through uncounted, but for hugepages that EAL maps. Thread rule: any thread;
+// counts are atomic.
 #include "fail_call.h"
 
 #include <dirent.h>
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 struct io_uring;
@@ -64,24 +67,35 @@ __attribute__((constructor)) static void begin(void)
 		words = mapped;
 }
 
-// Counts a call; true when it is the one to fail, with errno set.
-static bool fails(enum fail_call_kind kind, const void *caller)
+static bool is_the_programs(const void *caller)
 {
 	uintptr_t address = (uintptr_t)caller;
+
+	return address >= program_begin && address < program_end;
+}
+
+// Counts a call; true when it is the one to fail, with errno set.
+static bool counts_to_fail(enum fail_call_kind kind, const void *caller)
+{
 	uint64_t number;
 
-	if (words == NULL || address < program_begin || address >= program_end)
+	if (words == NULL)
 		return false;
 	number = __atomic_add_fetch(&words->count[kind], 1, __ATOMIC_RELAXED);
 	if (__atomic_load_n(&words->kind, __ATOMIC_RELAXED) != kind ||
 		__atomic_load_n(&words->number, __ATOMIC_RELAXED) != number)
 		return false;
-	words->caller = address - program_base;
+	words->caller = is_the_programs(caller) ? (uintptr_t)caller - program_base : 0;
 	__atomic_add_fetch(&words->failed_count, 1, __ATOMIC_RELEASE);
 	if (words->kills)
 		raise(SIGKILL);
 	errno = errors[kind];
 	return true;
+}
+
+static bool fails(enum fail_call_kind kind, const void *caller)
+{
+	return is_the_programs(caller) && counts_to_fail(kind, caller);
 }
 
 #define FAILS(kind) fails(kind, __builtin_return_address(0))
@@ -217,11 +231,71 @@ int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags)
 	return FAILS(FAIL_CALL_URING) ? -errors[FAIL_CALL_URING] : next(entries, ring, flags);
 }
 
+static bool holds_hugepages(int fd)
+{
+	struct statfs system;
+
+	return words != NULL && fd >= 0 && fstatfs(fd, &system) == 0 &&
+		system.f_type == HUGETLBFS_MAGIC;
+}
+
 void *mmap64(void *address, size_t bytes, int protection, int flags, int fd, off64_t position)
 {
 	NEXT(mmap64);
-	return FAILS(FAIL_CALL_MMAP) ? MAP_FAILED
-				     : next(address, bytes, protection, flags, fd, position);
+	const void *caller = __builtin_return_address(0);
+
+	// Whoever maps: of hugepages that is EAL.
+	if (holds_hugepages(fd) ? counts_to_fail(FAIL_CALL_HUGEPAGE, caller)
+				: fails(FAIL_CALL_MMAP, caller))
+		return MAP_FAILED;
+	return next(address, bytes, protection, flags, fd, position);
+}
+
+// What lies in hugepages, by DPDK's calls; declared here, for programs without DPDK are broken too.
+void *rte_malloc(const char *type, size_t bytes, unsigned alignment);
+void *rte_zmalloc(const char *type, size_t bytes, unsigned alignment);
+void *rte_ring_create_elem(
+	const char *name, unsigned element_bytes, unsigned count, int socket, unsigned flags);
+void *rte_pktmbuf_pool_create(const char *name, unsigned count, unsigned cache_count,
+	uint16_t private_bytes, uint16_t data_bytes, int socket);
+
+static void *no_hugepage(void)
+{
+	// rte_errno, a variable of each thread.
+	int *dpdk_errno = dlsym(RTLD_DEFAULT, "per_lcore__rte_errno");
+
+	if (dpdk_errno != NULL)
+		*dpdk_errno = errors[FAIL_CALL_HUGEPAGE];
+	return NULL;
+}
+
+void *rte_malloc(const char *type, size_t bytes, unsigned alignment)
+{
+	NEXT(rte_malloc);
+	return FAILS(FAIL_CALL_HUGEPAGE) ? no_hugepage() : next(type, bytes, alignment);
+}
+
+void *rte_zmalloc(const char *type, size_t bytes, unsigned alignment)
+{
+	NEXT(rte_zmalloc);
+	return FAILS(FAIL_CALL_HUGEPAGE) ? no_hugepage() : next(type, bytes, alignment);
+}
+
+void *rte_ring_create_elem(
+	const char *name, unsigned element_bytes, unsigned count, int socket, unsigned flags)
+{
+	NEXT(rte_ring_create_elem);
+	return FAILS(FAIL_CALL_HUGEPAGE) ? no_hugepage()
+					 : next(name, element_bytes, count, socket, flags);
+}
+
+void *rte_pktmbuf_pool_create(const char *name, unsigned count, unsigned cache_count,
+	uint16_t private_bytes, uint16_t data_bytes, int socket)
+{
+	NEXT(rte_pktmbuf_pool_create);
+	return FAILS(FAIL_CALL_HUGEPAGE)
+		? no_hugepage()
+		: next(name, count, cache_count, private_bytes, data_bytes, socket);
 }
 
 int pthread_create(

@@ -17,6 +17,7 @@
 	ROW(FTRUNCATE, "ftruncate", EIO) \
 	ROW(URING, "uring", ENOMEM) \
 	ROW(MMAP, "mmap", ENOMEM) \
+	ROW(HUGEPAGE, "hugepage", ENOMEM) \
 	ROW(THREAD, "thread", EAGAIN)
 
 enum fail_call_kind {
@@ -30,7 +31,7 @@ struct fail_call {
 	uint64_t kind; // written by who breaks it: this kind's
 	uint64_t number; // call of that number fails, from 1; 0 none
 	uint64_t failed_count; // written by the broken program
-	uint64_t caller; // where it was called from, within the program's file
+	uint64_t caller; // where it was called from, within the program's file; 0: not from there
 	uint64_t kills; // written by who breaks it: 1, the program dies there, as by kill -9
 	uint64_t count[FAIL_CALL_KIND_COUNT]; // calls so far
 };

@@ -50,5 +50,7 @@ class FailCall:
         """The line of the source that the failed call stands in."""
         if not self.failed:
             return "nowhere"
+        if self._get(CALLER) == 0:
+            return "a library"
         # The address is the one behind the call.
         return run("addr2line", "-e", program, hex(self._get(CALLER) - 1), check=False).stdout.strip().split("/")[-1]

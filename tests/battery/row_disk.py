@@ -10,7 +10,8 @@ from row_kill import Killed
 
 ALWAYS = 1 << 30
 # What fails, and how often; or what becomes of a drive that fails for long.
-CASES = (("write", 1), ("write", ALWAYS), ("flush", 1), ("read", ALWAYS), "breaker", "rehome")
+CASES = (("write", 1), ("write", ALWAYS), ("flush", 1), ("flush", ALWAYS), ("read", 1), ("read", ALWAYS),
+         "breaker", "rehome")
 
 
 def extent_of(path):
@@ -43,15 +44,19 @@ def fail_under_load(disk, killed, random, operation, count):
     return disk.counts()[operation]["failed"] - before
 
 
-def fail_at_start(disk, killed):
-    """Recovery that cannot read ends with an error, and does not harm what it could not read."""
+def fail_at_start(disk, killed, count):
+    """Recovery that cannot read ends with an error, and does not harm what it could not read. After a single
+    error it may also go on: it, or the kernel, reads some blocks again."""
     first, last = segments(killed)
     disk.remount()
-    disk.control(f"fail read {ALWAYS} {first} {last}")
+    disk.control(f"fail read {count} {first} {last}")
     killed.appliance.faults = None
     killed.appliance.launch()
-    wait_until("it has given up", lambda: not killed.appliance.is_alive())
-    if killed.appliance.process.returncode <= 0 or "error" not in killed.appliance.said():
+    wait_until("it has given up, or goes on", lambda: not killed.appliance.is_alive()
+               or (count < ALWAYS and killed.appliance.state() == "running"))
+    if killed.appliance.is_alive():
+        killed.appliance.stop()
+    elif killed.appliance.process.returncode <= 0 or "error" not in killed.appliance.said():
         raise oracle.Wrong(f"a start that cannot read ends with {killed.appliance.process.returncode}: "
                            f"{killed.appliance.said()[-300:]}")
     disk.control("fail read 0")
@@ -65,7 +70,7 @@ def fail_disk(rig, folder, random, outcome, operation, count):
         killed.begin()
         killed.kill(killed.load(random.randrange(300, 1000), rate=8000, size=300))
         if operation == "read":
-            failed_count = fail_at_start(disk, killed)
+            failed_count = fail_at_start(disk, killed, count)
         else:
             failed_count = fail_under_load(disk, killed, random, operation, count)
         outcome.injected += failed_count
@@ -90,18 +95,26 @@ def run_s5(rig, random, outcome, cycles):
             fail_disk(rig, folder, random, outcome, *case)
 
 
+def overtaken(said):
+    """Writes that came back behind a later one, from the twin's own count."""
+    found = re.search(r"(\d+) writes came back behind a later one", said)
+    return int(found[1]) if found else 0
+
+
 def run_s11(rig, random, outcome, cycles):
-    """Writes that end short or are refused for the moment, at seeded numbers."""
-    folder = rig.folder("s11")
+    """Writes that end short or are refused for the moment, at seeded numbers, and come back in another
+    order."""
+    folder, reordered = rig.folder("s11"), 0
     killed = Killed(rig, folder, f"{folder}/store", linger_us=2000)
     for cycle in range(cycles):
         short, again = random.sample(range(3, 60), 2)
-        killed.begin(f"write=short@{short},write=eagain@{again}")
-        producer = killed.load(4000, rate=20000, size=1000)
+        killed.begin(f"write=short@{short},write=eagain@{again},write=reverse")
+        producer = killed.load(10000, rate=60000, size=1400)  # so that several are under way
         killed.sent.add_record(producer.stop())
         report = killed.appliance.stop()
         outcome.injected += sum(worker["writes_short"] + worker["writes_retried"]
                                 for worker in report["stats"]["workers"])
+        reordered += overtaken(killed.appliance.said())
         outcome.at_stake += report["stats"]["totals"]["stored"]
         try:
             contents = killed.judge()
@@ -110,3 +123,6 @@ def run_s11(rig, random, outcome, cycles):
             return
         for partition in contents.partitions:
             killed.watermarks[partition] = contents.end(partition)
+    outcome.injected += reordered
+    if reordered == 0:
+        outcome.problems.append("no write came back behind a later one")

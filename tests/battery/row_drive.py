@@ -9,6 +9,8 @@ from row_kill import Killed
 
 DISK_BYTES = 400 << 20  # each try after a failed write takes a segment
 SLOW_WRITE_US = 100000  # a probe can be looked at while it is under way
+SLOW_FAILURE_US = 1000000  # so can the other lane, while this one tries again and again
+MEANWHILE_BATCHES = 20
 # Few tries, soon over; of two drives, room for the segments of two lanes' partitions.
 STORE_EXTRA = "  retry_limit: 2\n  backoff_us_max: 20000\n  reserve_bytes: 20971520\n"
 ALWAYS = 1 << 30
@@ -93,12 +95,29 @@ def _terms(rig, killed, folder):
         return [len(entry["terms"]) for entry in json.load(file)["streams"][0]["partitions"]]
 
 
-def _fail_second(disk, killed):
+def _watch_other(disk, killed, outcome):
+    """While writes of the second drive fail, and its partitions are still its own."""
+    appliance = killed.appliance
+    appliance.wait("a write has failed", lambda: _lanes(killed)[1]["writes_failed"] > 0)
+    before = _lanes(killed)
+    appliance.wait("the other lane goes on meanwhile", lambda: _lanes(killed)[0]["watermark_number"]
+                   >= before[0]["watermark_number"] + MEANWHILE_BATCHES)
+    now = _lanes(killed)
+    if now[1]["rehomed"]:
+        outcome.say("the partitions had gone before the other lane could be watched")
+    else:
+        _expect("the failing lane's watermark", now[1]["watermark_number"], before[1]["watermark_number"])
+    disk.control("delay write 0")
+
+
+def _fail_second(disk, killed, outcome):
     """Under load; returns the producer, which goes on."""
     appliance = killed.appliance
     producer = killed.load(1000, **LOAD)
     first, second = [lane["partitions"] for lane in _lanes(killed)]
+    disk.control(f"delay write {SLOW_FAILURE_US}")
     disk.control(f"fail write {ALWAYS}")
+    _watch_other(disk, killed, outcome)
     appliance.wait("its partitions have gone to the other drive", lambda: _has_left(_lanes(killed)))
     _expect("partitions of the other lane", _lanes(killed)[0]["partitions"], first + second)
     _goes_on(killed)
@@ -118,7 +137,7 @@ def rehome(rig, folder, outcome):
         killed = Killed(rig, folder, f"{other.path}/a", other_paths=[f"{disk.path}/b"], linger_us=500,
                         store_extra=STORE_EXTRA)
         killed.begin()
-        killed.kill(_fail_second(disk, killed))
+        killed.kill(_fail_second(disk, killed, outcome))
         outcome.injected += disk.counts()["write"]["failed"]
         outcome.at_stake += sum(killed.watermarks.values())
         disk.control("fail write 0")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""S13: the n-th allocation, open, fallocate, rename, fsync, unlink, link, ftruncate, mmap, ring or thread
-fails, in the data plane and in sluicectl's store commands."""
+"""S13: the n-th allocation, open, fallocate, rename, fsync, unlink, link, ftruncate, mmap, hugepage, ring or
+thread fails, in the data plane and in sluicectl's store commands."""
 import os
 import subprocess
 

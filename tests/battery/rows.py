@@ -62,11 +62,12 @@ ROWS = (
         "identities hold meanwhile, and a start that cannot read ends with an error. Some dozen writes of the only lane fail, by the "
         "operations table's twin, landing all the same: the breaker, closed at first, opens, events are refused as "
         "`drive_failed` and nothing is acknowledged; it is seen half-open while a probe is under way, opens again when that fails, "
-        "and closes with the first that succeeds; then all goes on. Of two drives one takes no writes any more: its partitions go on in "
-        "the other one's lane, which notices nothing else, nothing is refused any more, offsets stay dense over three terms, and the next "
-        "start spreads the partitions over both drives again. *At stake*: events acknowledged.",
+        "and closes with the first that succeeds; then all goes on. Of two drives one takes no writes any more: while they are "
+        "tried again, the other one's lane acknowledges and it does not; then its partitions go on in that lane, which notices "
+        "nothing else, nothing is refused any more, offsets stay dense over three terms, and the next start spreads the "
+        "partitions over both drives again. *At stake*: events acknowledged.",
         "ext4 itself may stop at a failed flush: the store is mounted anew. Two drives that fail at once.",
-        6, 60, row_disk.run_s5),
+        8, 80, row_disk.run_s5),
     Row("S6", "no room",
         "On a file system of 128 MiB, each time on a store of its own: a foreign file takes all room but a seeded rest (none, a "
         "block, almost a segment) at a seeded moment, and `kill -9` and a start meet the full disk too; 88 writes "
@@ -119,17 +120,18 @@ ROWS = (
         "A producer who knows the salt can make a torn lane look damaged, by a mark that nothing has reached; and an image "
         "whose chain he would have to guess.",
         4, 100, row_forged.run_s10),
-    Row("S11", "short and repeated completions",
-        "One write of each life is cut after its first block, another gets EAGAIN, at seeded numbers: all is there, once, in "
-        "order. *At stake*: events stored in those lives.",
-        "Completions in another order: unit tests only.",
+    Row("S11", "short, repeated and reordered completions",
+        "One write of each life is cut after its first block, another gets EAGAIN, at seeded numbers; whenever two or more are under "
+        "way, the later one is handed over first: all is there, once, in order, and watermarks move in order. *At stake*: events "
+        "stored in those lives.",
+        "An order of the drive's own choice: the twin makes it.",
         4, 100, row_disk.run_s11),
     Row("S12", "recovery killed, again and again",
         "Copies of a crashed store are recovered by appliances that die at a named step, up to three in a row; the one that "
         "is let through ends with the same events as an undisturbed recovery. *At stake*: recoveries killed.",
         "Power cuts within recovery; S1 has those of the recorded lives.",
         11, 200, row_kill.run_s12),
-    Row("S13", "the n-th allocation, open, fallocate, rename, fsync, unlink, link, ftruncate, ring, mmap or thread fails",
+    Row("S13", "the n-th allocation, open, fallocate, rename, fsync, unlink, link, ftruncate, ring, mmap, hugepage or thread fails",
         "One call fails, of a seeded kind and number (the long form: every number of every kind), and no other: in a first start "
         "with its events and its stop; in starts, load with a roll and recycling, and stops of a store that lives through all "
         "of them; in `sluicectl store info`, `verify`, `dump`, `repair` and `read`. It goes on, or ends with an exit code and "
@@ -137,7 +139,7 @@ ROWS = (
         "and what was acknowledged is there; a repair that was disturbed is repeated with the same outcome. *At stake*: events "
         "stored under load.",
         "Calls that libraries make for themselves (EAL's start, libuv, jansson, libyaml, liburing, the C library's own): only "
-        "those from our program's file are counted and fail. Two failures at once. `write`, `pwrite` and io_uring's writes: S5 "
+        "those from our program's file are counted and fail; of hugepages also those that EAL maps. Two failures at once. `write`, `pwrite` and io_uring's writes: S5 "
         "and S6. Under load a call's number is that of its kind, not of its place: threads share the count.",
         1, row_fail.ALL, row_fail.run_s13),
     Row("S14", "deterministic simulation",
