@@ -43,12 +43,13 @@ enum sl_fault_point {
 
 // "lose=ring", "lose=batch", "lose=completion": one event, the 1000th. "write=eio@N",
 // "write=full@N" (ENOSPC), "write=short@N", "write=eagain@N": write number N of each worker, from
-// 1; "write=lands@N": it says EIO and is written all the same; "write=eio@N+COUNT", also with lands
-// and full: COUNT writes from that one on; "write=hang@N": that one and all later never complete;
-// "write=reverse": they come back in another order, the log says at the end how many.
-// "flush=skip", "names=skip", "epoch=reuse", "watermark=hasty", "roll=lose", "term=keep",
-// "rehome=keep", "bookmark=trust", "epoch=skip": the rules above. "die=POINT@N": fault_points.def.
-// Several, separated by commas. 0, or -EINVAL with err.
+// 1 (short: the first from there on that is larger than a block); "write=lands@N": it says EIO and
+// is written all the same; "write=eio@N+COUNT", also with lands and full: COUNT writes from that
+// one on; "write=hang@N": that one and all later never complete; "write=reverse": they come back in
+// another order, the log says at the end how many. "flush=skip", "names=skip", "epoch=reuse",
+// "watermark=hasty", "roll=lose", "term=keep", "rehome=keep", "bookmark=trust", "epoch=skip": the
+// rules above. "die=POINT@N": fault_points.def. Several, separated by commas. 0, or -EINVAL with
+// err.
 int sl_fault_parse(const char *spec, struct sl_err *err);
 
 // 1 when one of event_count events is to be lost here now, else 0.

@@ -118,9 +118,12 @@ bool sl_ledgers_on_snapshot(struct sl_dataplane *dataplane)
 		return false;
 	ledgers->snapshot = 0;
 	bytes = sl_ledger_record_at_snapshot(record, &dataplane->shm, ledgers->ports_before, &now);
-	// Nothing was counted since the last one: an idle appliance writes nothing.
-	if (bytes == ledgers->record_bytes && is_same(record, ledgers->record, bytes))
+	// Nothing was counted since the last one: an idle appliance writes nothing, but for a lane
+	// that was given the last one while it still had the one before.
+	if (bytes == ledgers->record_bytes && is_same(record, ledgers->record, bytes)) {
+		sl_store_repost_ledger(&dataplane->store, ledgers->record, bytes);
 		return true;
+	}
 	memcpy(ledgers->record, record, bytes);
 	ledgers->record_bytes = bytes;
 	ledgers->next_sequence++;

@@ -74,7 +74,9 @@ static int fault_queue(struct sl_io *io, struct sl_io_request *request)
 		return spoil(io_fault, request, -EAGAIN);
 	if (io_fault->fault.hang_number != 0 && number >= io_fault->fault.hang_number)
 		return 0;
-	if (number == io_fault->fault.short_number && request->bytes > SL_BLOCK_BYTES) {
+	if (is_among(number, io_fault->fault.short_number, UINT64_MAX) &&
+		request->bytes > SL_BLOCK_BYTES) {
+		io_fault->fault.short_number = 0;
 		io_fault->cut = request;
 		io_fault->cut_bytes = request->bytes;
 		request->bytes = SL_BLOCK_BYTES;
@@ -83,6 +85,7 @@ static int fault_queue(struct sl_io *io, struct sl_io_request *request)
 	if (result == 0)
 		io_fault->under_way_count++;
 	if (result != 0 && io_fault->cut == request) {
+		io_fault->fault.short_number = number;
 		request->bytes = io_fault->cut_bytes;
 		io_fault->cut = NULL;
 	}

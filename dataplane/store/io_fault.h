@@ -12,7 +12,9 @@ struct sl_io_fault {
 	uint64_t eio_number; // is not written; completes with -EIO
 	uint64_t eio_count; // so do those behind it, this many in all; 0: one
 	bool eio_lands; // they are written all the same: of a failed range nobody knows
-	uint64_t short_number; // only its first block is written; the completion says so
+	// Of the first one from here on that is larger than a block only its first block is
+	// written; the completion says so.
+	uint64_t short_number;
 	uint64_t eagain_number; // is not written; completes with -EAGAIN
 	uint64_t full_number; // is not written; completes with -ENOSPC
 	uint64_t full_count; // so do those behind it, this many in all; 0: one

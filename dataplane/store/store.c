@@ -71,9 +71,18 @@ int sl_store_write_moves(struct sl_store *store, const struct sl_lane_move *move
 
 void sl_store_post_ledger(struct sl_store *store, const void *record, uint32_t bytes)
 {
+	for (uint32_t i = 0; i < store->lane_count; i++)
+		store->lanes[i].lacks_ledger = store->lanes[i].worker_index != SL_LANE_NONE;
+	sl_store_repost_ledger(store, record, bytes);
+}
+
+void sl_store_repost_ledger(struct sl_store *store, const void *record, uint32_t bytes)
+{
 	for (uint32_t i = 0; i < store->lane_count; i++) {
-		if (store->lanes[i].worker_index != SL_LANE_NONE)
-			sl_lane_post_ledger(&store->lanes[i].lane, record, bytes);
+		struct sl_store_lane *lane = &store->lanes[i];
+
+		if (lane->lacks_ledger)
+			lane->lacks_ledger = !sl_lane_post_ledger(&lane->lane, record, bytes);
 	}
 }
 

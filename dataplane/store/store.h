@@ -42,6 +42,7 @@ struct sl_store_lane {
 	struct sl_lane_recovery recovery;
 	struct sl_lane lane; // live ones only
 	void *memory; // of its batches
+	bool lacks_ledger; // the last one posted: it had not written the one before
 	// Written by the keeper (rehome.c).
 	struct sl_lane_move *moves; // of its partitions, to another lane
 	uint32_t leave_failure_count; // times in a row that they could not be written
@@ -132,8 +133,11 @@ int sl_store_start(struct sl_store *store, const struct sl_store_start *start, s
 int sl_store_write_moves(struct sl_store *store, const struct sl_lane_move *moves,
 	uint32_t move_count, struct sl_err *err);
 
-// Gives each lane that takes one a ledger to write. Main lcore.
+// Gives each lane a ledger to write. Main lcore.
 void sl_store_post_ledger(struct sl_store *store, const void *record, uint32_t bytes);
+
+// The same one again, for those that have not written the one before it when it was posted.
+void sl_store_repost_ledger(struct sl_store *store, const void *record, uint32_t bytes);
 
 // The ledger that sl_store_stop() ends each lane with. Main lcore, after all workers have returned.
 void sl_store_set_last_ledger(struct sl_store *store, const void *record, uint32_t bytes);

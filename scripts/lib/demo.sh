@@ -75,17 +75,22 @@ parse_arguments() {
 
 # Takes down what an earlier demo left. The caller holds the lock, so nobody else is using it.
 remove_leftovers() {
-	local state=$runtime_dir/demo.state pid directory
+	local state=$runtime_dir/demo.state pid sender directory
 	if [ -f $state ]; then
-		read -r pid kept_hugepages directory <$state
-		if [ "$(readlink "/proc/$pid/exe" 2>/dev/null)" = "$(realpath "$dataplane")" ]; then
-			stop_process "$pid"
-		fi
+		read -r pid kept_hugepages sender directory <$state
+		stop_leftover "$sender" $sluice_blast
+		stop_leftover "$pid" $dataplane
 		hugepages_added=$((hugepages_added + kept_hugepages))
 		[[ $directory != */sluice.* ]] || rm -rf --one-file-system "$directory"
 	fi
 	remove_network
 	rm -rf $runtime_dir
+}
+
+stop_leftover() { # PID PROGRAM
+	if [ "$(readlink "/proc/$1/exe" 2>/dev/null)" = "$(realpath "$2")" ]; then
+		stop_process "$1"
+	fi
 }
 
 remove_network() {
@@ -95,7 +100,7 @@ remove_network() {
 
 # So that the next run can take down what this one may leave.
 write_state() {
-	echo "${dataplane_pid:-0} $hugepages_added $work" >$runtime_dir/demo.state
+	echo "${dataplane_pid:-0} $hugepages_added ${sender_pid:-0} $work" >$runtime_dir/demo.state
 }
 
 # SIGTERM; who does not end within the drain is killed.
@@ -138,6 +143,7 @@ prepare() {
 	scripts/build >/dev/null
 	dataplane=build/dataplane/sluice-dataplane
 	sluicectl=build/control/ctl/sluicectl
+	sluice_blast=build/tests/load/sluice-blast
 	mkdir -p /run/lock
 	exec {lock_fd}>/run/lock/sluice-demo.lock
 	if ! flock --nonblock $lock_fd; then
@@ -181,7 +187,7 @@ ctl() {
 	"$sluicectl" --runtime-dir $runtime_dir "$@"
 }
 
-# The lock must not live on in the data plane.
+# The lock must not live on in the data plane, nor in anything else that may outlive this shell.
 start_dataplane() {
 	cpus_all "$dataplane" --config "$work/demo.yaml" --report "$work/report.json" \
 		>"$work/dataplane.log" 2>&1 </dev/null {lock_fd}>&- &
@@ -193,15 +199,17 @@ start_dataplane() {
 			cat "$work/dataplane.log" >&2
 			die 'the data plane did not start'
 		fi
-		sleep 0.05
+		sleep 0.05 {lock_fd}>&-
 	done
 }
 
+# Without a shell between, so that the process itself can be told to stop.
 start_sender() {
-	veth_in $namespace build/tests/load/sluice-blast send --to $appliance_v4:$udp_port \
+	nsenter --net=/run/netns/$namespace $sluice_blast send --to $appliance_v4:$udp_port \
 		--payload play --count "$count" --rate "$rate" --flows $flows --keys $users --record "$work/sent" --json "$work/sender.json" \
 		>"$work/sender.log" 2>&1 </dev/null {lock_fd}>&- &
 	sender_pid=$!
+	write_state
 }
 
 # One line of figures: time_ns, received, stored, dropped, and the reasons with their counts.
@@ -229,7 +237,7 @@ grouped() { # NUMBER: 1234567 as 1,234,567
 watch_progress() {
 	local time_ns received stored dropped reasons last_time=0 last_received=0 last_stored=0 still=0
 	while :; do
-		IFS=$'\t' read -r time_ns received stored dropped reasons < <(sample) ||
+		IFS=$'\t' read -r time_ns received stored dropped reasons < <(sample {lock_fd}>&-) ||
 			die "the data plane is gone: $(tail -n 3 "$work/dataplane.log")"
 		if [ "$last_time" -gt 0 ]; then
 			show_progress $(((time_ns - last_time) / 1000000))
@@ -244,7 +252,7 @@ watch_progress() {
 			break
 		fi
 		last_time=$time_ns last_received=$received last_stored=$stored
-		sleep 0.5
+		sleep 0.5 {lock_fd}>&-
 	done
 	[ ! -t 1 ] || echo
 }

@@ -57,9 +57,10 @@ class Scale:
     large_segment: int = 4  # times as large as the others
 
 
-# Only to prove that the bench works: seconds, and no load to speak of.
+# Only to prove that the bench works: seconds, and no load to speak of. What a trial of small events sends fits
+# the open batch, so that nothing is refused however long the drive stalls.
 TOY = Scale(seconds=0.5, reference_seconds=0.3, fio_seconds=1, fio_bytes=64 << 20, trials=1, repeats=0,
-            ndr_steps=1, ndr_tries=1, loss_steps=1, idle_seconds=0.3, replay_seconds=0.1, rate=100000,
+            ndr_steps=1, ndr_tries=1, loss_steps=1, idle_seconds=0.3, replay_seconds=0.1, rate=30000,
             retention_bytes=256 << 20, replay_retention_bytes=1 << 30, segment_bytes=32 << 20, store_rate=20000,
             store_rate_64=800000, crash_share=(0.3, 0.7), store_sizes=(1, 2), large_segment=0)
 

@@ -183,8 +183,21 @@ static int wait_one(struct sl_udp_file *file, struct sl_err *err)
 	return on_complete(file, cqe, err);
 }
 
+static int wait_all(struct sl_udp_file *file, struct sl_err *err)
+{
+	int rc = 0;
+
+	while (rc == 0 && file->under_way_count > 0)
+		rc = wait_one(file, err);
+	return rc;
+}
+
 static int submit_block(struct sl_udp_file *file, struct sl_err *err)
 {
+	// Of two writes to one place nobody knows which lands last.
+	int waited = file->position == 0 ? wait_all(file, err) : 0;
+	if (waited != 0)
+		return waited;
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&file->ring); // as many as blocks: never NULL
 	struct block *block = file->filling;
 

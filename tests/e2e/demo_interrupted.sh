@@ -8,7 +8,7 @@ export TMPDIR=$work
 
 start_demo() {
 	# a shell without job control starts what runs beside it deaf to SIGINT
-	python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
+	cpus_all python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
 		"$top/scripts/run" --count 100000000 --rate 100000 >"$work/demo.log" 2>&1 &
 	demo_pid=$!
 	wait_until 'events are stored' demo_stores
@@ -36,5 +36,5 @@ assert_nothing_left
 start_demo
 kill -KILL $demo_pid
 wait $demo_pid 2>/dev/null || true
-scripts/run --stop
+(cpus_all scripts/run --stop)
 assert_nothing_left

@@ -5,7 +5,7 @@
 source "$(dirname "$0")/lib.sh"
 
 export TMPDIR=$work
-scripts/run --count 5000 --rate 10000 --keep >"$work/demo.log" 2>&1 || fail "the demo failed: $(cat "$work/demo.log")"
+(cpus_all scripts/run --count 2000 --rate 10000 --keep) >"$work/demo.log" 2>&1 || fail "the demo failed: $(cat "$work/demo.log")"
 ctl=("$sluicectl" --runtime-dir /run/sluice-demo)
 
 demo_has() { # EVENTS
@@ -13,9 +13,9 @@ demo_has() { # EVENTS
 }
 
 assert_eq "$("${ctl[@]}" status --json | jq -r .state)" running 'state of the kept data plane'
-wait_until 'the events of the demo can be read' demo_has 5000
+wait_until 'the events of the demo can be read' demo_has 2000
 printf 'hello from nc' | ip netns exec sluice-demo nc -u -q 0 198.18.99.1 9000
-wait_until 'the line has arrived' demo_has 5001
+wait_until 'the line has arrived' demo_has 2001
 "${ctl[@]}" read plays --format lines >"$work/events"
 assert_eq "$(grep -c '^hello from nc$' "$work/events")" 1 'lines that nc sent'
 

@@ -5,9 +5,9 @@
 # full at the start is a one-line error, and a store that it was to hold is not left behind in part.
 source "$(dirname "$0")/lib.sh"
 make_veth
-make_drive disk 176M
+make_drive disk 240M
 mount_drive disk
-fallocate --length 60M "$work/disk/ballast"
+fallocate --length 124M "$work/disk/ballast"
 write_config store="$work/disk/store" partitions=4 reserve_bytes=20971520 >"$work/config.yaml"
 ln -s "$work/disk/store" "$work/store"
 
@@ -24,7 +24,7 @@ assert_eq "$(stat_of '.drives | length')" 1 'drives'
 assert_eq "$(stat_of '.drives[0].path')" "\"$work/disk/store\"" 'path of the drive'
 assert_eq "$(stat_of '.drives[0].reserve_bytes')" 20971520 'reserve of the drive'
 assert_eq "$(stat_of '.drives[0].low_count')" 0 'alarms at first'
-start_blast --payload play --size 1400 --rate 8000 --run-id 1 --json "$work/sent.json" --record "$work/sent"
+start_blast --payload play --size 1400 --rate 4000 --run-id 1 --json "$work/sent.json" --record "$work/sent"
 wait_until 'the disk is full' disk_is_full
 check_identities
 wait_until 'the drive says that it is full' level_is full

@@ -7,8 +7,8 @@ source "$(dirname "$0")/lib.sh"
 assert_eq $$ 1 'the process id in a namespace of its own'
 assert_eq "$(find /run -mindepth 1)" '' 'files in a private /run'
 make_veth
-in_sender ping -q -c 1 $appliance_v4
-in_sender ping -q -c 1 $appliance_v6
+in_sender ping -q -c 1 -w 60 $appliance_v4
+in_sender ping -q -c 1 -w 60 $appliance_v6
 dd if=/dev/zero of="$work/direct" bs=4096 count=1 oflag=direct status=none
 
 # A socket of the kernel gets what send_frames builds, so its lengths and checksums are right.

@@ -50,7 +50,8 @@
 #                                   identities of the final report unless `lost_on_purpose=1` is set
 #   kill_dataplane                  SIGKILL, waits
 #   assert_nothing_left             no file, program, hugepage or process of a data plane
-#   start_testpmd SOCKET [ARG]...   dpdk-testpmd as memif client, sending; stop_testpmd prints its count
+#   start_testpmd SOCKET [ARG]...   dpdk-testpmd as memif client, sending; stop_testpmd: no more, fills $testpmd_frames;
+#                                   end_testpmd behind stop_dataplane; kill_testpmd: one that still sends
 # Looking
 #   stat_of JQ_PATH                 a figure of `sluicectl stats --json`
 #   drop_of REASON                  count of a drop reason, live

@@ -17,6 +17,7 @@ check_identities
 stop_testpmd
 check_identities
 stop_dataplane
+end_testpmd
 assert_eq "$(report_of .stats.totals.frames)" "$testpmd_frames" 'frames received, against those sent'
 assert_ge "$(reported_drop_of lane_full)" 1000 'events refused as lane_full'
 assert_eq "$(reported_drop_of ring_full)" 0 'events dropped as ring_full'

@@ -8,8 +8,10 @@ keep_up_with_pollers
 write_config device=memif:"$work/memif.sock" partitions=4 retention_bytes=67108864 >"$work/config.yaml"
 
 have_expired_and_recycled() {
-	[ "$(stat_of '.lanes[0].segments_expired >= 3 and .lanes[0].segments_recycled >= 1')" = true ]
+	[ "$(stat_of ".lanes[0].segments_expired >= 3 and .lanes[0].segments_recycled >= 1 and
+		.totals.written_bytes >= $enough_bytes")" = true ]
 }
+enough_bytes=$((67108864 + 2 * 16777216))
 
 start_dataplane "$work/config.yaml"
 start_testpmd "$work/memif.sock" --txpkts=1024
@@ -17,8 +19,9 @@ wait_until 'segments have expired and are recycled' have_expired_and_recycled
 stop_testpmd
 check_identities
 stop_dataplane
+end_testpmd
 stored=$(report_of .stats.totals.stored)
-assert_ge "$(report_of .stats.totals.written_bytes)" $((67108864 + 2 * 16777216)) 'bytes written'
+assert_ge "$(report_of .stats.totals.written_bytes)" $enough_bytes 'bytes written'
 # Four segments, and the spare that waits to become the next.
 assert_le "$(du -s --block-size=1 "$work/store" | cut -f 1)" $((67108864 + 2 * 16777216)) 'bytes of the store'
 [ ! -e "$work/store/lane-00000/0000000000000001.seg" ] || fail 'the first segment is still there'

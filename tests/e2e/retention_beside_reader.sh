@@ -59,5 +59,6 @@ assert_eq "$(wc -l <"$work/said")" "$(awk 'NR > 1 && $1 != last + 1 { n++ } { la
 	'gaps it tells of, against gaps there are'
 
 stop_dataplane
+end_testpmd
 check_store --check
 assert_nothing_left

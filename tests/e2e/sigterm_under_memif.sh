@@ -8,7 +8,7 @@ start_dataplane "$work/config.yaml"
 start_testpmd "$work/memif.sock"
 wait_until 'events are stored' stored_ge 20000
 stop_dataplane
-stop_testpmd # its count is gone with the connection
+kill_testpmd # its count is gone with the connection
 assert_ge "$(report_of .stats.totals.stored)" 20000 'events stored'
 check_store --check
 assert_eq "$(sed -n 's/^whole: \([0-9]*\) events.*/\1/p' "$work/store-check")" "$(report_of .stats.totals.stored)" \

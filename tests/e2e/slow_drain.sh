@@ -8,14 +8,15 @@ keep_up_with_pollers
 make_veth
 write_config rx_cpus=0 worker_cpus=1 >"$work/config.yaml"
 start_dataplane "$work/config.yaml" --fault write=hang@8
+before_hang=$(stat_of '.lanes[0].batch_number + 7')
 assert_eq "$("$sluicectl" status --json | jq -r '[.lcores[].role] | sort | join(" ")')" 'rx worker' 'lcores'
-in_flight() {
-	[ "$(stat_of .totals.in_flight_events)" -ge 1 ]
+hangs() {
+	[ "$(stat_of ".lanes[0].batch_number > $before_hang and .totals.in_flight_events >= 1")" = true ]
 }
 frames_ge() {
 	[ "$(stat_of .totals.frames)" -ge "$1" ]
 }
-while ! in_flight; do
+while ! hangs; do
 	blast --payload play --count 500 --run-id $((++blast_runs)) --record "$work/part" >"$work/blast.log" 2>&1
 	wait_until 'they are received' frames_ge $((blast_runs * 500))
 done

@@ -59,6 +59,7 @@ assert_ge "$(stat_of '.lanes[0].segments_recycled')" 1 'segments recycled'
 stop_testpmd
 check_identities
 stop_dataplane
+end_testpmd
 "$sluicectl" store verify "$work/store" >/dev/null || fail 'store verify finds fault behind the end'
 check_store --check
 assert_nothing_left

@@ -26,5 +26,5 @@ try() { # FAULTS SHORT RETRIED
 
 try write=short@2 1 0
 try write=eagain@2 0 1
-try write=short@1,write=eagain@2,write=short@3 1 1
+try write=eagain@2,write=short@3 1 1
 assert_nothing_left

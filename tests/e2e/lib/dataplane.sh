@@ -273,15 +273,32 @@ start_testpmd() { # SOCKET [TESTPMD_ARG]...
 	echo start >&8
 }
 
-# Its side of the ring goes away with it, and the frames in there: the data plane takes them first.
+# It sends no more, and all is received. The process stays until end_testpmd, behind stop_dataplane: DPDK's
+# memif unmaps the rings of a peer that leaves, also below an lcore that polls them at that moment.
 stop_testpmd() {
 	echo stop >&8
 	wait_until 'dpdk-testpmd has stopped' grep -q 'Accumulated forward statistics' "$work/testpmd.log"
 	wait_until 'dpdk-testpmd has counted' testpmd_has_counted
 	testpmd_frames=$(testpmd_count)
-	[ -z "$dataplane_pid" ] || wait_until "the data plane has received $testpmd_frames frames" memif_frames_are "$testpmd_frames"
+	wait_until "the data plane has received $testpmd_frames frames" memif_frames_are "$testpmd_frames"
+}
+
+end_testpmd() {
 	echo quit >&8
 	wait $testpmd_pid || fail "dpdk-testpmd ended with exit code $?"
+	forget_testpmd
+}
+
+# One that still sends, to a data plane that has left: for the same reason it may end by itself.
+kill_testpmd() {
+	kill -KILL $testpmd_pid 2>/dev/null || true
+	wait $testpmd_pid || true
+	rm -rf /run/dpdk/testpmd
+	forget_testpmd
+}
+
+forget_testpmd() {
+	testpmd_pid=
 	exec 8>&-
 	rm "$work/testpmd-commands"
 }

@@ -207,6 +207,27 @@ static void ledgers_of_the_lane_that_leaves_stay_behind(void)
 	sl_store_fixture_fini(&fixture);
 }
 
+// It comes with the next look, or the end of a quiet lane's account would be missing for good.
+static void a_ledger_that_found_the_one_before_unwritten_is_posted_again(void)
+{
+	const struct sl_run_ledger one = {.sequence = 1}, two = {.sequence = 2};
+
+	make_store(2, SL_DURABILITY_DURABLE);
+	sl_store_post_ledger(&fixture.store, &one, sizeof(one));
+	CU_ASSERT_FATAL(sl_lane_take_ledger(lane_at(1), now_ns));
+	sl_store_post_ledger(&fixture.store, &two, sizeof(two));
+	for (uint32_t i = 0; i < 2; i++)
+		CU_ASSERT_FATAL(sl_lane_take_ledger(lane_at(i), now_ns));
+	CU_ASSERT_EQUAL(lane_at(0)->ledger_run_count, 1);
+	sl_store_repost_ledger(&fixture.store, &two, sizeof(two));
+	CU_ASSERT(sl_lane_take_ledger(lane_at(0), now_ns));
+	CU_ASSERT_FALSE(sl_lane_take_ledger(lane_at(1), now_ns)); // it has it
+	sl_store_repost_ledger(&fixture.store, &two, sizeof(two));
+	CU_ASSERT_FALSE(sl_lane_take_ledger(lane_at(0), now_ns));
+	sl_store_fixture_kill(&fixture);
+	sl_store_fixture_fini(&fixture);
+}
+
 // A crash finds one of these: the moves in store.meta and nothing in the new lane; some of it
 // there.
 static void a_kill_on_the_way_loses_only_what_was_not_stored(void)
@@ -330,6 +351,7 @@ static const struct sl_test tests[] = {
 	SL_TEST(events_that_move_keep_their_ages),
 	SL_TEST(what_comes_meanwhile_waits_in_the_open_batch_and_follows),
 	SL_TEST(ledgers_of_the_lane_that_leaves_stay_behind),
+	SL_TEST(a_ledger_that_found_the_one_before_unwritten_is_posted_again),
 	SL_TEST(a_kill_on_the_way_loses_only_what_was_not_stored),
 	SL_TEST(a_target_that_rolls_or_fails_once_states_what_it_has),
 	SL_TEST(a_target_that_fails_with_all_its_buffers_under_way_can_still_open_a_segment),

@@ -131,7 +131,7 @@ static void a_lane_is_hurried_while_a_ring_holds_more_than_a_turn_takes(void)
 
 static void markers_state_what_came_before_them(void)
 {
-	open_worker(&(struct sl_fixture_options){0});
+	open_worker(&(struct sl_fixture_options){.linger_us = 1000000});
 	send_marker(1, 6);
 	send(0, 10);
 	send_marker(0, 7);
@@ -333,7 +333,8 @@ static void a_failed_lane_keeps_no_drain_waiting_for_its_gaps(void)
 
 static void giving_up_counts_all_that_is_not_stored(void)
 {
-	open_worker(&(struct sl_fixture_options){.fault = {.hang_number = 1}});
+	open_worker(
+		&(struct sl_fixture_options){.fault = {.hang_number = 1}, .linger_us = 1000000});
 	send(0, 20);
 	sl_worker_turn(&worker);
 	sl_worker_flush(&worker);
