@@ -4,7 +4,8 @@ each, sealed segments with their indexes, an unsealed one behind an epoch start,
 from rig import FLOWS, Appliance, Blast, write_capture
 
 TOO_LARGE = 65500  # of a datagram, for batches of 65536
-PLAY_SIZES = range(132, 800)  # sluice-blast makes no shorter one
+# sluice-blast makes no shorter one; all events of a life fit one batch, so that none is refused while a disk stalls.
+PLAY_SIZES = range(132, 600)
 ENDS = ("stop", "kill", "kill")
 SETTINGS = {"linger_us": 250, "keep_source": "true", "store_extra": "  format_bytes_per_s: 0\n"}
 
@@ -13,6 +14,13 @@ def _has_sealed(appliance, before):
     """A segment of each lane that the life has written has ended and has its index."""
     lanes = appliance.ask("stats")["lanes"]
     return all(lane["segments_aged"] and lane["segments_indexed"] > before for lane in lanes)
+
+
+def _wait_for_mark(appliance):
+    """Behind the last event of each lane one more batch, a ledger or a mark, says that it is durable."""
+    last = [lane["batch_number"] for lane in appliance.ask("stats")["lanes"]]
+    appliance.wait("all is below a mark", lambda: all(
+        lane["watermark_number"] > number for lane, number in zip(appliance.ask("stats")["lanes"], last)))
 
 
 def _capture(folder, random):
@@ -37,10 +45,8 @@ def store(rig, folder, random, ends=ENDS):
         appliance.wait("the life's events are stored", lambda: appliance.stored() >= count)
         if not is_last:
             appliance.wait("segments are sealed", lambda: _has_sealed(appliance, life))
-        # An idle second, and a mark covers everything.
         else:
-            appliance.wait("all is below a mark", lambda: all(
-                lane["durable_mark"] >= lane["batch_number"] - 1 for lane in appliance.ask("stats")["lanes"]))
+            _wait_for_mark(appliance)
         if end == "kill":
             appliance.kill()
         else:

@@ -5,6 +5,8 @@ Runs inside the namespaces of tests/e2e/lib.sh: whatever a row leaves behind end
 """
 import contextlib
 import ctypes
+import fcntl
+import glob
 import json
 import os
 import shutil
@@ -20,6 +22,8 @@ HANG_SECONDS = int(os.environ.get("BATTERY_HANG_SECONDS", 60))  # ends what hang
 RUNTIME_DIR = "/run/sluice"
 APPLIANCE_ADDRESS, STREAM_PORT = "10.99.0.1", 5000
 PR_SET_PDEATHSIG = 1
+F_OFD_GETLK = 36  # Python has no name for it
+WRITER_LOCK_BYTE = 1 << 62
 _libc = ctypes.CDLL(None, use_errno=True)
 _spawned = []
 
@@ -359,6 +363,19 @@ def make_image(path, bytes_count):
         "lazy_itable_init=0,lazy_journal_init=0,nodiscard", path)
 
 
+def have_landed(paths):
+    """No write of a dead appliance is under way any more to the segments of a store: they hold the writer's lock
+    (dataplane/store/segment.c)."""
+    lock = struct.pack("=hh4xqqi4x", fcntl.F_WRLCK, os.SEEK_SET, WRITER_LOCK_BYTE, 1, 0)
+    for path in paths:
+        for name in glob.glob(f"{path}/lane-*/*.seg"):
+            with open(name, "r+b") as segment:
+                held = fcntl.fcntl(segment, F_OFD_GETLK, lock)
+                if struct.unpack_from("=h", held)[0] != fcntl.F_UNLCK:
+                    return False
+    return True
+
+
 class Disk:
     """An ext4 on a loop device on a file of fuse_disk: every write and flush can be recorded,
     delayed, or fail."""
@@ -372,7 +389,11 @@ class Disk:
         self.base = f"{folder}/base.img"
         run("cp", "--sparse=always", self.image, self.base)
         command = [rig.program("tests/battery/fuse_disk"), self.fuse, self.image]
-        command += [log, RUNTIME_DIR] if log else []
+        if log:
+            command += [log, RUNTIME_DIR]
+            # What a dead one had acknowledged there is no promise of this disk's.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{RUNTIME_DIR}/shm")
         self.process = spawn(command, f"{folder}/fuse_disk.log")
         wait_until("the disk is there", lambda: os.path.exists(f"{self.fuse}/disk"),
                    lambda: self.process.poll() is None)
@@ -410,14 +431,18 @@ class Disk:
         with open(f"{self.fuse}/control", encoding="ascii") as file:
             return json.load(file)
 
+    def _has_ended(self):
+        """libfuse does not hear a signal that comes right before it waits for the next request."""
+        self.process.terminate()
+        return self.process.poll() is not None
+
     def close(self):
         """The recording ends before what an orderly unmount would add."""
         recorded_bytes = os.path.getsize(self.log) if self.log else 0
         try:
             self.mounted.unmount()
         finally:
-            self.process.terminate()
-            self.process.wait(HANG_SECONDS)
+            wait_until("the disk's process has ended", self._has_ended)
             if self.log:
                 os.truncate(self.log, recorded_bytes)
             run("umount", self.fuse)  # its own mount namespace ended without this one

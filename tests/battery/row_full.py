@@ -11,7 +11,9 @@ DISK_BYTES = 128 << 20
 LEFT_BYTES = (0, 4096, 65536, 1 << 20, 15 << 20)  # by the foreign file; a segment takes 16 MiB
 LOAD = {"rate": 40000, "size": 1400}
 REFUSED_COUNT = 200
-WRITES_REFUSED = 88  # by the operations table's twin: eleven tries of each batch under way, two seconds
+WRITES_REFUSED = 1200  # by the operations table's twin
+# So that these take two seconds or more: each batch that comes anew is tried after a millisecond, and all others with it.
+TWIN_BACKOFF = "  backoff_us_max: 20000\n"
 
 
 class FullDisk(Mounted):
@@ -46,7 +48,7 @@ def refused_as_disk_full(killed):
                    lambda: appliance.refused().get("disk_full", 0) >= REFUSED_COUNT)
     before = appliance.refused()
     appliance.wait("more are refused",
-                   lambda: appliance.refused()["disk_full"] >= before["disk_full"] + REFUSED_COUNT)
+                   lambda: appliance.refused().get("disk_full", 0) >= before["disk_full"] + REFUSED_COUNT)
     after = appliance.refused()
     if {**after, "disk_full": 0} != {**before, "disk_full": 0}:
         raise oracle.Wrong(f"on a full disk events are refused by other reasons: {before}, then {after}")
@@ -54,6 +56,25 @@ def refused_as_disk_full(killed):
         raise oracle.Wrong(f"the lane says that it is {appliance.status()['lanes'][0]['state']}")
     appliance.check_identities()
     return after["disk_full"]
+
+
+def refused_by_the_twin(killed):
+    """The same where writes that were queued before succeed meanwhile: then there is room for a moment, as the
+    lane sees it. How many, once a look finds nothing else."""
+    appliance = killed.appliance
+    before = {}
+
+    def only_as_disk_full():
+        nonlocal before
+        after = appliance.refused()
+        if {**after, "disk_full": 0} != {**before, "disk_full": 0}:
+            before = after
+            return False
+        return (after.get("disk_full", 0) >= before.get("disk_full", 0) + REFUSED_COUNT
+                and appliance.status()["lanes"][0]["state"] == "disk_full")
+    appliance.wait("events are refused as disk_full, and by no other reason", only_as_disk_full)
+    appliance.check_identities()
+    return appliance.refused().get("disk_full", 0)
 
 
 def go_on(killed, wants_index):
@@ -113,7 +134,7 @@ def refuse_writes(disk, killed, random):
     del disk
     killed.begin(f"write=full@{random.randrange(20, 400)}+{WRITES_REFUSED}")
     producer = killed.load(1, **LOAD)
-    return refused_as_disk_full(killed), producer
+    return refused_by_the_twin(killed), producer
 
 
 def start_first(disk, killed, random):
@@ -134,7 +155,7 @@ CASES = (fill_by_foreign, refuse_writes, start_first, fill_by_store)
 def meet_full_disk(rig, random, outcome, case, folder):
     with FullDisk(folder) as disk:
         killed = Killed(rig, folder, f"{disk.path}/store", linger_us=0, retention_bytes=0,
-                        store_extra="  reserve_bytes: 0\n")
+                        store_extra="  reserve_bytes: 0\n" + (TWIN_BACKOFF if case is refuse_writes else ""))
         count, producer = case(disk, killed, random)
         outcome.injected += count
         if case is not start_first:

@@ -4,7 +4,7 @@ import re
 import shutil
 
 import oracle
-from rig import Appliance, Blast, Disk, Failed, end_all, run, wait_until
+from rig import Appliance, Blast, Disk, Failed, end_all, have_landed, run, wait_until
 
 RETENTION_BYTES = 64 << 20
 SLOW_WRITE_US = 500000
@@ -73,7 +73,13 @@ class Killed:
         self.sent.add_record(producer.stop())
         return at_stake
 
+    def wait_landed(self):
+        """What the dead one had under way may land behind it; readers are to find one and the same store."""
+        wait_until("the dead one's writes have landed", lambda: have_landed(self.appliance.paths))
+
     def judge(self):
+        if not self.appliance.is_alive():
+            self.wait_landed()
         contents = oracle.read(self.rig, self.appliance.store, self.folder, self.appliance.paths[1:])
         oracle.judge(contents, self.sent, self.watermarks, self.known)
         oracle.check_ledgers(self.rig, self.appliance.store, self.appliance.paths[1:])
@@ -152,6 +158,7 @@ def crashed_store(rig, random, folder):
     killed.kill(killed.load(random.randrange(1000, 4000), rate=8000, size=300))
     killed.begin()
     killed.kill(killed.load(random.randrange(1000, 4000), rate=8000, size=300))
+    killed.wait_landed()
     return killed
 
 

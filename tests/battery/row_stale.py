@@ -17,6 +17,7 @@ FRESH = [b"behind the hole %d" % number for number in range(40)]
 LIE = b"an event that nobody has sent"
 # What is wrong with a batch, against the one that would go on; of the salt, all.
 LIES = {"salt": None, "epoch": -1, "number": 1, "prev_body_crc": 1, "segment": -1, "position": 4096, "lane": 1}
+MIDDLE = 1 << 20, 14 << 20  # of a segment
 PLACE = struct.Struct("<4s20xQ16xQ")  # magic, segment and number of a batch header
 
 
@@ -35,6 +36,8 @@ def record(rig, random, folder):
         slow = Blast(rig, folder, 2, rate=3000, size=random.randrange(140, 300))
         enough = appliance.stored() + 2000
         appliance.wait("more is stored", lambda: appliance.stored() >= enough)
+        # A segment that has just begun has no writes on record, and one that ends soon is the last no more.
+        appliance.wait("a segment is half full", lambda: MIDDLE[0] <= appliance.lane()["position"] <= MIDDLE[1])
         appliance.kill()
         sent.add_record(slow.stop())
     for port in range(8):

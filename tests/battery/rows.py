@@ -70,7 +70,7 @@ ROWS = (
         8, 80, row_disk.run_s5),
     Row("S6", "no room",
         "On a file system of 128 MiB, each time on a store of its own: a foreign file takes all room but a seeded rest (none, a "
-        "block, almost a segment) at a seeded moment, and `kill -9` and a start meet the full disk too; 88 writes "
+        "block, almost a segment) at a seeded moment, and `kill -9` and a start meet the full disk too; 1,200 writes "
         "meet ENOSPC from the operations table's twin; a first start finds too little room, and leaves nothing; in the long "
         "form, the store also takes the room itself. Events are refused as `disk_full` and by no other reason, the lane says so, the identities hold; when there is "
         "room again it goes on, sealed segments get the index that could not be written, and all that was acknowledged is there. "

@@ -120,6 +120,8 @@ static int open_and_run(struct sl_send_settings *settings, struct sl_err *err)
 	settings->transport.stop = &stop;
 	sigaction(SIGINT, &on_stop, NULL);
 	sigaction(SIGTERM, &on_stop, NULL);
+	// virtio_user closes with a word on its socket, which the other end may have closed before.
+	signal(SIGPIPE, SIG_IGN);
 	int rc = generator.ops->open(&generator.transport, &settings->transport, err);
 	if (rc == 0 && settings->begin_on_input)
 		wait_for_input();

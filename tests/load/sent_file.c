@@ -45,12 +45,15 @@ static int add_device(json_t *document, const struct sl_sent *sent)
 {
 	const struct sl_transport_report *report = sent->transport;
 	double count = (double)SL_MAX(sent->generator->sent_count, 1);
-	json_t *device = json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:s?}", "device", sent->device,
+	json_t *undelivered = report->undelivered_unknown
+		? json_null()
+		: json_integer((json_int_t)report->undelivered_count);
+	json_t *device = json_pack("{s:s, s:I, s:I, s:o, s:f, s:f, s:s?}", "device", sent->device,
 		"frames", (json_int_t)sent->generator->sent_count, "frame_bytes",
-		(json_int_t)report->frame_bytes, "undelivered",
-		(json_int_t)report->undelivered_count, "fill_cycles_per_frame",
-		(double)report->fill_cycles / count, "send_cycles_per_frame",
-		(double)report->send_cycles / count, "replay", sent->replay);
+		(json_int_t)report->frame_bytes, "undelivered", undelivered,
+		"fill_cycles_per_frame", (double)report->fill_cycles / count,
+		"send_cycles_per_frame", (double)report->send_cycles / count, "replay",
+		sent->replay);
 	int rc = device == NULL ? -1 : json_object_update(document, device);
 
 	json_decref(device);

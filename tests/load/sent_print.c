@@ -44,6 +44,8 @@ static void print_device(const struct sl_sent *sent)
 		sent->device, (unsigned long long)sent->generator->sent_count,
 		(double)report->frame_bytes / count, (double)report->fill_cycles / count,
 		(double)report->send_cycles / count, (unsigned long long)report->retry_count);
+	if (report->undelivered_unknown)
+		printf("the driver does not say whether the receiver has taken the last frames\n");
 	if (report->undelivered_count != 0)
 		printf("NOT TAKEN by the receiver, which no longer empties its ring: %llu frames\n",
 			(unsigned long long)report->undelivered_count);

@@ -49,6 +49,7 @@ struct sl_transport_report {
 	// Of devices alone.
 	uint64_t frame_bytes; // of all that was sent, FCS included
 	uint64_t undelivered_count; // at the end in a ring that the receiver no longer empties
+	bool undelivered_unknown; // its driver does not say what a receiver has taken
 	uint64_t fill_cycles, send_cycles; // of the TSC
 };
 

@@ -26,6 +26,7 @@ struct sl_transport {
 	const volatile sig_atomic_t *stop;
 	const char *name;
 	uint64_t undelivered_count;
+	bool is_silent; // its driver does not say what the receiver has taken
 };
 
 static void dpdk_close(struct sl_transport *transport)
@@ -102,11 +103,12 @@ static int dpdk_send(struct sl_transport *transport, uint64_t first_sequence, ui
 }
 
 // Frames that the receiver has not taken: in memif's ring, or in mbufs that the driver still holds.
+// A driver that frees mbufs only to send more (virtio) holds those of frames that are long taken.
 static uint32_t pending(struct sl_transport *transport)
 {
 	if (transport->ring != NULL)
 		return sl_memif_ring_pending(transport->ring);
-	(void)rte_eth_tx_done_cleanup(transport->device.port_id, 0, 0);
+	transport->is_silent = rte_eth_tx_done_cleanup(transport->device.port_id, 0, 0) == -ENOTSUP;
 	return rte_mempool_in_use_count(transport->device.pool);
 }
 
@@ -122,7 +124,8 @@ static void dpdk_drain(struct sl_transport *transport)
 		left = pending(transport);
 		quiet_ms = left == before ? quiet_ms + 1 : 0;
 	}
-	transport->undelivered_count = left;
+	transport->is_silent &= left != 0;
+	transport->undelivered_count = transport->is_silent ? 0 : left;
 }
 
 static void dpdk_report(const struct sl_transport *transport, struct sl_transport_report *report)
@@ -135,6 +138,7 @@ static void dpdk_report(const struct sl_transport *transport, struct sl_transpor
 		.retry_count = frames->retry_count,
 		.frame_bytes = frames->frame_bytes,
 		.undelivered_count = transport->undelivered_count,
+		.undelivered_unknown = transport->is_silent,
 		.fill_cycles = frames->fill_cycles,
 		.send_cycles = frames->send_cycles,
 	};
