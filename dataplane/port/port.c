@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #define COMPONENT "port"
 #define RSS_UDP (RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP)
@@ -112,24 +113,27 @@ static uint64_t judged_by(const struct sl_xdp *xdp)
 }
 
 // The kernel's counters as of the program's first frame, for both count on from there: what it has
-// judged by now (the neighbours of a fresh interface talk at once) is taken back. Between two equal
-// counts of verdicts nothing came; where something always comes, a few frames more are the
-// kernel's.
+// judged by now (the neighbours of a fresh interface talk at once) is taken back. A driver may
+// count a frame some time behind the verdict on it, so both must stand still for a moment; where
+// something always comes, they may differ by a few frames for good.
 static int read_interface_base(struct sl_port *port)
 {
-	struct sl_interface_counters counters;
-	uint64_t before, after = judged_by(port->xdp);
+	const struct timespec pause = {.tv_nsec = SL_NS_PER_MS};
+	struct sl_interface_counters before, now = {0};
+	uint64_t judged_before, judged = 0;
 	int tries = 100;
 
 	do {
-		before = after;
-		int rc = sl_interface_read_counters(port->interface, &counters);
+		before = now;
+		judged_before = judged;
+		nanosleep(&pause, NULL);
+		judged = judged_by(port->xdp);
+		int rc = sl_interface_read_counters(port->interface, &now);
 		if (rc != 0)
 			return rc;
-		after = judged_by(port->xdp);
-	} while (after != before && --tries > 0);
-	port->interface_rx_packets_base = counters.rx_packets - before;
-	port->interface_rx_dropped_base = counters.rx_dropped;
+	} while ((now.rx_packets != before.rx_packets || judged != judged_before) && --tries > 0);
+	port->interface_rx_packets_base = now.rx_packets - judged;
+	port->interface_rx_dropped_base = now.rx_dropped;
 	return 0;
 }
 

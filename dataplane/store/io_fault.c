@@ -9,6 +9,11 @@
 
 #define SPOILED_COUNT_MAX 64
 
+struct numbered {
+	struct sl_io_request *request;
+	uint64_t number; // of the writes queued
+};
+
 struct io_fault {
 	struct sl_io io; // first
 	struct sl_io *inner;
@@ -24,10 +29,9 @@ struct io_fault {
 	// Written, and to come back with -EIO.
 	struct sl_io_request *landed[SPOILED_COUNT_MAX];
 	uint32_t landed_count;
-	// Come back from the real one, and not handed over yet.
-	struct sl_io_request *held[SPOILED_COUNT_MAX];
-	uint32_t held_count;
-	uint64_t under_way_count; // with the real one
+	// With reverse: with the real one, and come back from it and not handed over yet.
+	struct numbered under_way[SPOILED_COUNT_MAX], held[SPOILED_COUNT_MAX];
+	uint32_t under_way_count, held_count;
 	uint64_t overtaken_count; // handed over behind a later one
 };
 
@@ -82,8 +86,11 @@ static int fault_queue(struct sl_io *io, struct sl_io_request *request)
 		request->bytes = SL_BLOCK_BYTES;
 	}
 	result = io_fault->inner->ops->queue(io_fault->inner, request);
-	if (result == 0)
-		io_fault->under_way_count++;
+	if (result == 0 && io_fault->fault.reverse) {
+		assert(io_fault->under_way_count < SPOILED_COUNT_MAX);
+		io_fault->under_way[io_fault->under_way_count++] =
+			(struct numbered){request, number};
+	}
 	if (result != 0 && io_fault->cut == request) {
 		io_fault->fault.short_number = number;
 		request->bytes = io_fault->cut_bytes;
@@ -106,26 +113,33 @@ static int fault_submit(struct sl_io *io)
 	return io_fault->inner->ops->submit(io_fault->inner);
 }
 
-static uint32_t reap_inner(
-	struct io_fault *io_fault, struct sl_io_request **done, uint32_t count_max)
+// The one that was queued last goes to the end.
+static void hold(struct io_fault *io_fault, struct sl_io_request *request)
 {
-	uint32_t count = io_fault->inner->ops->reap(io_fault->inner, done, count_max);
+	uint32_t at = 0, to = io_fault->held_count++;
 
-	io_fault->under_way_count -= count;
-	return count;
+	while (io_fault->under_way[at].request != request)
+		at++;
+	struct numbered done = io_fault->under_way[at];
+	io_fault->under_way[at] = io_fault->under_way[--io_fault->under_way_count];
+	for (; to > 0 && io_fault->held[to - 1].number > done.number; to--)
+		io_fault->held[to] = io_fault->held[to - 1];
+	io_fault->held[to] = done;
 }
 
 static uint32_t reap_reversed(
 	struct io_fault *io_fault, struct sl_io_request **done, uint32_t count_max)
 {
-	uint32_t count = 0;
+	struct sl_io_request *reaped[SPOILED_COUNT_MAX];
+	uint32_t count = io_fault->inner->ops->reap(
+		io_fault->inner, reaped, SPOILED_COUNT_MAX - io_fault->held_count);
 
-	io_fault->held_count += reap_inner(io_fault, io_fault->held + io_fault->held_count,
-		SPOILED_COUNT_MAX - io_fault->held_count);
+	for (uint32_t i = 0; i < count; i++)
+		hold(io_fault, reaped[i]);
 	if (io_fault->held_count < 2 && io_fault->under_way_count > 0)
 		return 0;
-	while (io_fault->held_count > 0 && count < count_max)
-		done[count++] = io_fault->held[--io_fault->held_count];
+	for (count = 0; io_fault->held_count > 0 && count < count_max; count++)
+		done[count] = io_fault->held[--io_fault->held_count].request;
 	io_fault->overtaken_count += count > 0 ? count - 1 : 0;
 	return count;
 }
@@ -137,8 +151,11 @@ static uint32_t fault_reap(struct sl_io *io, struct sl_io_request **done, uint32
 
 	while (io_fault->spoiled_count > 0 && count < count_max)
 		done[count++] = io_fault->spoiled[--io_fault->spoiled_count];
-	count += io_fault->fault.reverse ? reap_reversed(io_fault, done + count, count_max - count)
-					 : reap_inner(io_fault, done + count, count_max - count);
+	if (io_fault->fault.reverse)
+		count += reap_reversed(io_fault, done + count, count_max - count);
+	else
+		count += io_fault->inner->ops->reap(
+			io_fault->inner, done + count, count_max - count);
 	for (uint32_t i = 0; i < count; i++) {
 		spoil_landed(io_fault, done[i]);
 		if (done[i] == io_fault->cut) {

@@ -77,7 +77,10 @@ parse_arguments() {
 remove_leftovers() {
 	local state=$runtime_dir/demo.state pid sender directory
 	if [ -f $state ]; then
-		read -r pid kept_hugepages sender directory <$state
+		{
+			read -r pid kept_hugepages directory
+			read -r sender || sender=0
+		} <$state
 		stop_leftover "$sender" $sluice_blast
 		stop_leftover "$pid" $dataplane
 		hugepages_added=$((hugepages_added + kept_hugepages))
@@ -100,7 +103,7 @@ remove_network() {
 
 # So that the next run can take down what this one may leave.
 write_state() {
-	echo "${dataplane_pid:-0} $hugepages_added ${sender_pid:-0} $work" >$runtime_dir/demo.state
+	printf '%s\n' "${dataplane_pid:-0} $hugepages_added $work" "${sender_pid:-0}" >$runtime_dir/demo.state
 }
 
 # SIGTERM; who does not end within the drain is killed.

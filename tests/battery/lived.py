@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A small store as real lives of an appliance leave it, with one of everything: two paths and a lane on
 each, sealed segments with their indexes, an unsealed one behind an epoch start, marks, sources, gaps."""
+import time
+
 from rig import FLOWS, Appliance, Blast, write_capture
 
 TOO_LARGE = 65500  # of a datagram, for batches of 65536
 # sluice-blast makes no shorter one; all events of a life fit one batch, so that none is refused while a disk stalls.
 PLAY_SIZES = range(132, 600)
+QUIET_SECONDS = 5
 ENDS = ("stop", "kill", "kill")
 SETTINGS = {"linger_us": 250, "keep_source": "true", "store_extra": "  format_bytes_per_s: 0\n"}
 
@@ -17,9 +20,11 @@ def _has_sealed(appliance, before):
 
 
 def _wait_for_mark(appliance):
-    """Behind the last event of each lane one more batch, a ledger or a mark, says that it is durable."""
+    """Behind the last event of each lane one more batch, a ledger or a mark, says that it is durable: now, or
+    it was written before this looked, a second or two after the event."""
     last = [lane["batch_number"] for lane in appliance.ask("stats")["lanes"]]
-    appliance.wait("all is below a mark", lambda: all(
+    since = time.monotonic()
+    appliance.wait("all is below a mark", lambda: time.monotonic() - since > QUIET_SECONDS or all(
         lane["watermark_number"] > number for lane, number in zip(appliance.ask("stats")["lanes"], last)))
 
 

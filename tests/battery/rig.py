@@ -369,7 +369,7 @@ def have_landed(paths):
     lock = struct.pack("=hh4xqqi4x", fcntl.F_WRLCK, os.SEEK_SET, WRITER_LOCK_BYTE, 1, 0)
     for path in paths:
         for name in glob.glob(f"{path}/lane-*/*.seg"):
-            with open(name, "r+b") as segment:
+            with open(name, "rb") as segment:
                 held = fcntl.fcntl(segment, F_OFD_GETLK, lock)
                 if struct.unpack_from("=h", held)[0] != fcntl.F_UNLCK:
                     return False

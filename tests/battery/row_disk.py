@@ -73,6 +73,8 @@ def fail_disk(rig, folder, random, outcome, operation, count):
             failed_count = fail_at_start(disk, killed, count)
         else:
             failed_count = fail_under_load(disk, killed, random, operation, count)
+        if failed_count == 0:
+            outcome.problems.append(f"no {operation} has failed")
         outcome.injected += failed_count
         outcome.at_stake += sum(killed.watermarks.values())
         disk.remount()

@@ -9,7 +9,7 @@ from row_kill import Killed
 
 DISK_BYTES = 400 << 20  # each try after a failed write takes a segment
 SLOW_WRITE_US = 100000  # a probe can be looked at while it is under way
-SLOW_FAILURE_US = 1000000  # so can the other lane, while this one tries again and again
+SLOW_FAILURE_US = 1000000  # so can the other lane, while writes of this one fail
 MEANWHILE_BATCHES = 20
 # Few tries, soon over; of two drives, room for the segments of two lanes' partitions.
 STORE_EXTRA = "  retry_limit: 2\n  backoff_us_max: 20000\n  reserve_bytes: 20971520\n"

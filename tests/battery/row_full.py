@@ -11,8 +11,8 @@ DISK_BYTES = 128 << 20
 LEFT_BYTES = (0, 4096, 65536, 1 << 20, 15 << 20)  # by the foreign file; a segment takes 16 MiB
 LOAD = {"rate": 40000, "size": 1400}
 REFUSED_COUNT = 200
-WRITES_REFUSED = 1200  # by the operations table's twin
-# So that these take two seconds or more: each batch that comes anew is tried after a millisecond, and all others with it.
+WRITES_REFUSED = 4000  # by the operations table's twin
+# So that these take some ten seconds: each batch that comes anew is tried after a millisecond, and all others with it.
 TWIN_BACKOFF = "  backoff_us_max: 20000\n"
 
 

@@ -62,15 +62,15 @@ ROWS = (
         "identities hold meanwhile, and a start that cannot read ends with an error. Some dozen writes of the only lane fail, by the "
         "operations table's twin, landing all the same: the breaker, closed at first, opens, events are refused as "
         "`drive_failed` and nothing is acknowledged; it is seen half-open while a probe is under way, opens again when that fails, "
-        "and closes with the first that succeeds; then all goes on. Of two drives one takes no writes any more: while they are "
-        "tried again, the other one's lane acknowledges and it does not; then its partitions go on in that lane, which notices "
+        "and closes with the first that succeeds; then all goes on. Of two drives one takes no writes any more: while they "
+        "fail, the other one's lane acknowledges and it does not; then its partitions go on in that lane, which notices "
         "nothing else, nothing is refused any more, offsets stay dense over three terms, and the next start spreads the "
         "partitions over both drives again. *At stake*: events acknowledged.",
         "ext4 itself may stop at a failed flush: the store is mounted anew. Two drives that fail at once.",
         8, 80, row_disk.run_s5),
     Row("S6", "no room",
         "On a file system of 128 MiB, each time on a store of its own: a foreign file takes all room but a seeded rest (none, a "
-        "block, almost a segment) at a seeded moment, and `kill -9` and a start meet the full disk too; 1,200 writes "
+        "block, almost a segment) at a seeded moment, and `kill -9` and a start meet the full disk too; 4,000 writes "
         "meet ENOSPC from the operations table's twin; a first start finds too little room, and leaves nothing; in the long "
         "form, the store also takes the room itself. Events are refused as `disk_full` and by no other reason, the lane says so, the identities hold; when there is "
         "room again it goes on, sealed segments get the index that could not be written, and all that was acknowledged is there. "
@@ -122,7 +122,7 @@ ROWS = (
         4, 100, row_forged.run_s10),
     Row("S11", "short, repeated and reordered completions",
         "One write of each life is cut after its first block, another gets EAGAIN, at seeded numbers; whenever two or more are under "
-        "way, the later one is handed over first: all is there, once, in order, and watermarks move in order. *At stake*: events "
+        "way, the later one is handed over first: all is there, once, in order. *At stake*: events "
         "stored in those lives.",
         "An order of the drive's own choice: the twin makes it.",
         4, 100, row_disk.run_s11),

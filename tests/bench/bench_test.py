@@ -143,7 +143,7 @@ class NonDropTest(unittest.TestCase):
         kept = rows_capacity.attempt, rows_capacity.make_setup, rows_capacity.make_load
         rows_capacity.attempt = attempt
         rows_capacity.make_setup = lambda *_: None
-        rows_capacity.make_load = lambda _bench, _setup, _size, rate=0: Load(rate=rate)
+        rows_capacity.make_load = lambda _bench, _setup, _size, **more: Load(**more)
         try:
             return rows_capacity.non_drop_rate(machine, "64", 64), tried
         finally:

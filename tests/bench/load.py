@@ -16,8 +16,6 @@ APPLIANCE_ADDRESS = "198.18.0.2"  # RFC 2544; nobody answers on a memif, nobody 
 FRAME_OVERHEAD = 46  # of an Ethernet frame with its FCS over a UDP payload
 MEMIF_RING_LOG2 = 12
 MEMIF_BUFFER = 2048
-# The memif says when it has no room: what a stall of the generator's CPU held up may come flat out.
-CATCH_UP_MS = 1000
 REPLAYED_FRAMES = 4096  # each has an mbuf of the pool as long as the port lives
 _run_ids = itertools.count(1)
 
@@ -31,6 +29,7 @@ class Load:
     keys: int = 100000
     flows: int = 64
     zipf: float = 0.0
+    catch_up_ms: int = 0  # of what a stall of the generator held up; 0: sluice-blast's own choice
     replayed: bool = False  # nobody sends: the appliance's port reads a file again and again
 
 
@@ -107,7 +106,7 @@ def _command(bench, load, device):
             "--cpu", bench.generator_cpu, "--to", f"{APPLIANCE_ADDRESS}:{UDP_PORT}", *size,
             "--keys", load.keys, "--flows", load.flows, "--run-id", next(_run_ids),
             "--json", bench.path("sent"), *(["--rate", load.rate] if load.rate else []),
-            *(["--catch-up", CATCH_UP_MS] if load.rate else []),
+            *(["--catch-up", load.catch_up_ms] if load.catch_up_ms else []),
             *(["--zipf", load.zipf] if load.zipf else [])]
 
 

@@ -10,8 +10,8 @@ start_blast --payload play --rate 100000 --run-id 1 --record "$work/sent"
 wait_until 'the flood arrives' stored_ge 1000
 
 in_sender ip neighbour del $appliance_v4 dev $sender_if # so that the next ping has to ask
-in_sender ping -q -c 2 -i 0.2 $appliance_v4
-in_sender ping -q -c 2 -i 0.2 $appliance_v6
+in_sender ping -q -c 2 -i 0.2 -w 60 $appliance_v4
+in_sender ping -q -c 2 -i 0.2 -w 60 $appliance_v6
 nc -l -p 7000 >"$work/tcp" &
 receiver=$!
 wait_until 'the TCP socket is open' grep -q ':1B58 ' /proc/net/tcp

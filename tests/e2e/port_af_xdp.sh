@@ -47,8 +47,8 @@ verdicts_agree() {
 # While it is flooded, the kernel gets its own. What the flood loses is counted.
 send_datagrams 50000 &
 sender=$!
-in_sender ping -q -c 3 -i 0.2 $appliance_v4
-in_sender ping -q -c 1 $appliance_v6
+in_sender ping -q -c 3 -i 0.2 -w 60 $appliance_v4
+in_sender ping -q -c 1 -w 60 $appliance_v6
 nc -l -p 7000 >"$work/tcp" &
 receiver=$!
 wait_until 'the TCP socket is open' grep -q ':1B58 ' /proc/net/tcp
