@@ -24,6 +24,7 @@ from joined import join
 from processes import Failed
 from row import Skipped
 from rows import GROUPS, MEASURES
+from trial import drop_parked
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # What a run may have on the disk at a time: the largest retention, segments that are born before the
@@ -83,6 +84,7 @@ class Bench:
             cpus, machine.Drive(work).interrupts_by_cpu())
         self.cpu_count = os.cpu_count()
         self.store_key = None
+        self.parked = {}  # stores that a row keeps aside: their keys, and where they lie
         self.written_rate_max = 0.0  # bytes a second that the drive took, by whomever
         self.disk_bytes_max = 0
         self.repeated = self.repeats_left = 0
@@ -187,6 +189,8 @@ def measure_one(bench, measure):
         bench.store_key = None  # the next row starts with a store of its own
         bench.failures.append({"row": measure.name, "why": why})
         print(f"scripts/bench: {measure.name}: {why}", file=sys.stderr, flush=True)
+    finally:
+        drop_parked(bench)
 
 
 def expected_seconds(bench, measure):

@@ -30,7 +30,7 @@ def _measure(name, seconds, function, *arguments, **more):
 
 def _partitions(count, zipf=0.0):
     name = f"capacity_64_p{count}{'_zipf' if zipf else ''}"
-    return _measure(name, 90, rows_capacity.capacity_partitions, count, zipf)
+    return _measure(name, 170, rows_capacity.capacity_partitions, count, zipf)
 
 
 # Neighbours share a store, which takes long to fill.

@@ -99,14 +99,17 @@ def capacity_written(bench, suffix, size):
 
 
 def capacity_partitions(bench, partitions, zipf=0.0):
-    """Held against capacity_64 of the same run, where there is one."""
+    """Held against 16 partitions with uniform keys, alternating with them."""
     name = f"capacity_64_p{partitions}{'_zipf' if zipf else ''}"
-    setup = make_setup(bench, 64, partitions)
-    load = make_load(bench, setup, 64, zipf=zipf)
-    trials = [measure(bench, setup, load, name) for _ in range(bench.scale.trials)]
-    base = bench.value_of("capacity_64")
-    return [make_row(name, [trial.rate for trial in trials], "events/s",
-                     "capacity_64" if base else "", [base] if base else (), notes(trials))]
+    setup, sixteen = make_setup(bench, 64, partitions), make_setup(bench, 64)
+    trials, others = [], []
+    for _ in range(bench.scale.trials):
+        prepare_store(bench, setup, beside=sixteen)
+        trials.append(measure(bench, setup, make_load(bench, setup, 64, zipf=zipf), name))
+        prepare_store(bench, sixteen, beside=setup)
+        others.append(measure(bench, sixteen, make_load(bench, sixteen, 64), f"16 partitions beside {name}"))
+    return [make_row(name, [trial.rate for trial in trials], "events/s", "16 partitions, alternating",
+                     [trial.rate for trial in others], notes(trials + others))]
 
 
 class _Search:

@@ -2,7 +2,10 @@
 """One trial: start, send, stop, read back, reconcile. Figures exist only when all of it closes."""
 
 import dataclasses
+import itertools
 import json
+import os
+import shutil
 
 import load as generator
 import machine
@@ -17,6 +20,7 @@ FILL_SECONDS = 1.0
 FILL_SECONDS_MAX = 60.0
 FILL_COUNT_MAX = 20
 # Of sluice-blast verify, where a file of frames was sent again and again.
+_parked_numbers = itertools.count(1)
 REPLAY_FAULTS = ("missing", "doubled", "reordered")
 FAULTS = REPLAY_FAULTS + ("corrupt", "strayed", "offset", "foreign")
 
@@ -219,12 +223,27 @@ def repeat_disturbed(bench, what, once):
         bench.say(f"  {what}: disturbed ({found.disturbed}), once more")
 
 
-def prepare_store(bench, setup):
-    """A store that is full of an earlier run, so that the trials' segments are recycled ones."""
+def drop_parked(bench):
+    for path in bench.parked.values():
+        shutil.rmtree(path)
+    bench.parked = {}
+
+
+def prepare_store(bench, setup, beside=None):
+    """A store that is full of an earlier run, so that the trials' segments are recycled ones. beside: another
+    setup, whose trials alternate with this one's: its store, when it is there, is kept aside until the end of the row."""
     if bench.store_key == setup.store_key():
         return
-    drop_store(bench)
+    if beside and bench.store_key == beside.store_key():
+        bench.parked[bench.store_key] = bench.path(f"store-{next(_parked_numbers)}")
+        os.rename(bench.path("store"), bench.parked[bench.store_key])
+    else:
+        drop_store(bench)
     bench.store_key = None
+    if setup.store_key() in bench.parked:
+        os.rename(bench.parked.pop(setup.store_key()), bench.path("store"))
+        bench.store_key = setup.store_key()
+        return
     bench.say(f"  filling the store: {setup.retention_bytes / 1e9:.1f} GB")
     filling = dataclasses.replace(setup, device="", two_cores=False, stage_cycles=False)
     seconds, left = FILL_SECONDS, setup.retention_bytes + setup.segment_bytes
