@@ -157,7 +157,9 @@ class _Search:
     def _flat_out(self):
         load = make_load(self.bench, self.setup, self.size)
         load = dataclasses.replace(load, seconds=min(load.seconds, self.bench.scale.reference_seconds))
-        return attempt(self.bench, self.setup, load).rate
+        trial = attempt(self.bench, self.setup, load)
+        self.bench.note_trial(f"{self.name} flat out", trial)
+        return trial.rate
 
     def _try(self, share, flat_out):
         rate = int(share * flat_out)
